@@ -1,0 +1,37 @@
+import type { Attribution } from "../../domain/identity/connection_record.ts";
+import type { Mode } from "../../domain/policy/snapshot.ts";
+import type { EndpointName, SocketAddress } from "../../domain/wire/endpoints.ts";
+
+/** The endpoints to redirect, with the mode of each: `audit` targets are let through when the agent's heartbeat is stale. */
+export type TargetModes = Readonly<Partial<Record<EndpointName, Exclude<Mode, "disabled">>>>;
+
+/** What a redirector says about itself. */
+export interface RedirectorReport {
+  /** True while every program is attached and the maps are reachable. */
+  readonly attached: boolean;
+  /** Which kernel object runs; `null` before the first load. */
+  readonly variant: "full" | "no-task-reads" | null;
+  /** Live records, and how many fit. */
+  readonly records: { readonly live: number; readonly capacity: number };
+  /** Named kernel counters, since the programs were loaded. */
+  readonly counters: Readonly<Record<string, number>>;
+}
+
+/**
+ * Sends the callers' connections to the listener and remembers who they are.
+ * Implemented for Linux, and by a fake; the same conformance suite holds for all.
+ */
+export interface Redirector extends AsyncDisposable {
+  /** Loads and attaches, or takes over what an earlier process left pinned. Idempotent. @throws AgentError BPF_LOAD, BPF_ATTACH, CGROUP_MISSING, LIBRARY_MISSING */
+  attach(signal: AbortSignal): Promise<void>;
+  /** Sets the complete wanted state, not a difference. */
+  setTargets(targets: TargetModes): void;
+  /** Who is at the other end of the accepted connection from `peer`. Synchronous, microseconds. */
+  attribute(peer: SocketAddress): Attribution;
+  /** Tells the kernel that the agent lives. Called at least once a second. */
+  beat(): void;
+  /** Looks whether somebody detached us. Synchronous, cheap enough for once a second. */
+  inspect(): RedirectorReport;
+  /** Detaches everything and removes the pins. */
+  detach(): Promise<void>;
+}
