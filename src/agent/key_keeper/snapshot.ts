@@ -10,5 +10,9 @@ export interface AgentSnapshot {
   readonly channel: SecureChannelState;
   readonly key: LatchedKey | null;
   readonly policy: PolicySnapshot;
-  readonly targets: TargetModes;
+  /**
+   * What to redirect, the complete wanted state. `null`: not decided yet by this process; whoever owns the kernel programs
+   * then leaves the targets as they are, so that a restart does not open a hole in what an earlier process left pinned.
+   */
+  readonly targets: TargetModes | null;
 }
