@@ -29,3 +29,21 @@ export const ENDPOINT_NAMES: readonly EndpointName[] = Object.freeze([
   "imds",
   "hostga",
 ]);
+
+/** What a destination is to the agent. */
+export type DestinationKind = EndpointName | "listener" | "unknown";
+
+/**
+ * Which endpoint an address is; `listener` for the agent itself and `unknown` for anything else.
+ * DEVIATION D-06: an unknown destination is refused by whoever asks. Source: wire-protocol 9.4 and S-22.
+ */
+export function destinationKind(address: SocketAddress, endpoints: EndpointMap): DestinationKind {
+  if (sameAddress(address, endpoints.imds)) return "imds";
+  if (sameAddress(address, endpoints.wireserver)) return "wireserver";
+  if (sameAddress(address, endpoints.hostga)) return "hostga";
+  return sameAddress(address, endpoints.listener) ? "listener" : "unknown";
+}
+
+function sameAddress(left: SocketAddress, right: SocketAddress): boolean {
+  return left.port === right.port && left.address === right.address;
+}
