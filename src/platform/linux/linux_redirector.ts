@@ -1,0 +1,482 @@
+import { ErrnoError } from "../../../ffi/errno.ts";
+import type { Fd } from "../../../ffi/handle.ts";
+import {
+  ATTACH_TYPE,
+  BpfLoadError,
+  type BpfMap,
+  type BpfObject,
+  type Libbpf,
+} from "../../../ffi/libbpf.ts";
+import type { Libc } from "../../../ffi/libc.ts";
+import { StructBuffer } from "../../../ffi/struct.ts";
+import type {
+  Redirector,
+  RedirectorReport,
+  TargetModes,
+} from "../../agent/redirector/redirector.ts";
+import type { Attribution } from "../../domain/identity/connection_record.ts";
+import {
+  ENDPOINT_NAMES,
+  type EndpointMap,
+  type SocketAddress,
+} from "../../domain/wire/endpoints.ts";
+import { AgentError } from "../../runtime/errors.ts";
+import type { Logger } from "../../runtime/logger.ts";
+import { ensureBpfFolder, findCgroup, releaseBpfFolder } from "./mounts.ts";
+import { processStartTicks } from "./process_start.ts";
+import {
+  COMM_BYTES,
+  COUNTERS,
+  decodeRecord,
+  FOREIGN,
+  isNumberedSource,
+  putAddress,
+  RECORD,
+  RECORD_KEY,
+  RECORD_KIND,
+  REDIRECTOR_ABI,
+  SETTINGS,
+  sourceCarriesCookie,
+  TARGET,
+  TARGET_ACTION,
+  TARGET_KEY,
+} from "./record_layout.ts";
+
+/** What the redirector needs to know. */
+export interface LinuxRedirectorOptions {
+  /** Attach point, see `findCgroup`. */
+  readonly cgroupRoot: string;
+  /** Folder for the pins, on a BPF file system (one is mounted where none is). */
+  readonly bpfFolder: string;
+  /** Reads the compiled programs; the second variant is for kernels that refuse task reads. @throws AgentError BPF_OBJECT_MISSING */
+  readonly readObject: (variant: "full" | "no-task-reads") => Uint8Array<ArrayBuffer>;
+  readonly endpoints: EndpointMap;
+  readonly userConnectionLimit: number;
+  readonly rootConnectionLimit: number;
+  /** Age of a heartbeat from which audit targets are let through, milliseconds. */
+  readonly staleAfterMs: number;
+}
+
+/** The programs, in the order in which they are attached: whoever is redirected must already be followed. */
+const PROGRAMS = [
+  ["follow_socket", ATTACH_TYPE.CGROUP_SOCK_OPS],
+  ["show_peer4", ATTACH_TYPE.CGROUP_INET4_GETPEERNAME],
+  ["show_peer6", ATTACH_TYPE.CGROUP_INET6_GETPEERNAME],
+  ["guard_bind4", ATTACH_TYPE.CGROUP_INET4_BIND],
+  ["guard_bind6", ATTACH_TYPE.CGROUP_INET6_BIND],
+  ["redirect_connect4", ATTACH_TYPE.CGROUP_INET4_CONNECT],
+  ["redirect_connect6", ATTACH_TYPE.CGROUP_INET6_CONNECT],
+] as const;
+
+const MAPS = [
+  "targets",
+  "settings",
+  "heartbeat",
+  "callers",
+  "records",
+  "departed_sources",
+  "user_connections",
+  "foreign_namespaces",
+  "counters",
+] as const;
+type MapName = typeof MAPS[number];
+
+const UNATTRIBUTED: Attribution = Object.freeze({ kind: "unattributed" });
+const MAX_TARGETS = 16;
+const MAX_USERS_COUNTED = 4096;
+const RECORD_CAPACITY = 131_072;
+const MAX_FOREIGN_NAMESPACES = 256;
+const U32_BYTES = 4;
+const U64_BYTES = 8;
+const NS_PER_MS = 1_000_000n;
+const VERIFIER_LOG_LINES = 12;
+
+interface Attached {
+  readonly maps: Readonly<Record<MapName, BpfMap>>;
+  readonly links: ReadonlyMap<string, Fd>;
+  readonly pins: string;
+}
+
+/**
+ * The Linux redirector: loads bpf/redirector.bpf.c, links it to a cgroup beside the programs of others, pins links and
+ * maps, and answers who is at the other end of a connection. What an earlier process left pinned is taken over: its maps
+ * stay, its programs are replaced in place, so that not one connect() goes by unseen.
+ */
+export class LinuxRedirector implements Redirector {
+  readonly #libc: Libc;
+  readonly #libbpf: Libbpf;
+  readonly #options: LinuxRedirectorOptions;
+  readonly #log: Logger;
+  readonly #netns: bigint;
+  #attached: Attached | null = null;
+  #variant: RedirectorReport["variant"] = null;
+  #targets: TargetModes = {};
+  readonly #foreignCounts = new Map<bigint, bigint>();
+
+  readonly #key = new StructBuffer(RECORD_KEY.bytes);
+  readonly #value = new StructBuffer(RECORD.bytes);
+  readonly #zero = new StructBuffer(U32_BYTES);
+  readonly #beat = new StructBuffer(U64_BYTES);
+
+  constructor(libc: Libc, libbpf: Libbpf, options: LinuxRedirectorOptions, log: Logger) {
+    this.#libc = libc;
+    this.#libbpf = libbpf;
+    this.#options = options;
+    this.#log = log;
+    this.#netns = libc.netnsCookie();
+    this.#key.setU64(RECORD_KEY.netns, this.#netns);
+  }
+
+  // deno-lint-ignore require-await
+  async attach(): Promise<void> {
+    if (this.#attached !== null && this.inspect().attached) return;
+    this.#release();
+    const cgroupPath = findCgroup(this.#libc, this.#options.cgroupRoot);
+    using cgroup = this.#libc.openFolderForReading(cgroupPath);
+    const pins = `${this.#options.bpfFolder}/${Deno.statSync(cgroupPath).ino ?? 0}`;
+    ensureBpfFolder(this.#libc, pins);
+    this.#attached = this.#attachTo(cgroup, pins);
+    this.#log.info("redirector attached", {
+      cgroup: cgroupPath,
+      variant: this.#variant,
+      pins,
+    });
+  }
+
+  #attachTo(cgroup: Fd, pins: string): Attached {
+    const kept = this.#pinnedMaps(pins);
+    this.#refuseSecondAgent(kept);
+    using object = this.#load(kept);
+    const maps = this.#takeMaps(object, kept);
+    this.#writeSettings(maps);
+    this.#writeHeartbeat(maps);
+    this.#writeTargets(maps);
+    const links = new Map<string, Fd>();
+    try {
+      for (const [program, attachType] of PROGRAMS) {
+        links.set(program, this.#link(object, program, attachType, cgroup, pins));
+      }
+      this.#pinMaps(maps, pins, kept.size === 0);
+    } catch (cause) {
+      throw this.#attachError(cause);
+    }
+    return { maps, links, pins };
+  }
+
+  /** Maps that an earlier process pinned, all or none: under another ABI number they are not looked at. */
+  #pinnedMaps(pins: string): Map<MapName, Fd> {
+    const found = new Map<MapName, Fd>();
+    for (const name of MAPS) {
+      const fd = this.#libbpf.open(mapPin(pins, name));
+      if (fd !== null) found.set(name, fd);
+    }
+    if (found.size === MAPS.length) return found;
+    for (const fd of found.values()) fd[Symbol.dispose]();
+    return new Map();
+  }
+
+  /** Two agents on one cgroup would take each other's connections. @throws AgentError BPF_ATTACH */
+  #refuseSecondAgent(kept: ReadonlyMap<MapName, Fd>): void {
+    const settingsFd = kept.get("settings");
+    if (settingsFd === undefined) return;
+    const settings = new StructBuffer(SETTINGS.bytes);
+    const map = this.#libbpf.map(settingsFd, "settings");
+    if (!map.lookUp(this.#zero.bytes, settings.bytes)) return;
+    const tgid = settings.u32(SETTINGS.agent_tgid);
+    if (tgid === 0 || tgid === Deno.pid) return;
+    const startTicks = processStartTicks(tgid);
+    if (startTicks === null || BigInt(startTicks) !== settings.u64(SETTINGS.agent_start_ticks)) {
+      return;
+    }
+    throw new AgentError(
+      "BPF_ATTACH",
+      `another agent (process \`${tgid}\`) already guards this cgroup; stop it first`,
+    );
+  }
+
+  /** Loads the full object, or the one without task reads where the kernel refuses the full one. @throws AgentError BPF_LOAD */
+  #load(kept: ReadonlyMap<MapName, Fd>): BpfObject {
+    try {
+      const object = this.#libbpf.load(this.#options.readObject("full"), kept);
+      this.#variant = "full";
+      return object;
+    } catch (full) {
+      if (!(full instanceof BpfLoadError)) throw full;
+      this.#log.warn("the full BPF object was refused, trying the one without task reads", {
+        error: full.message,
+        verifier: full.log.slice(-VERIFIER_LOG_LINES).join(" | "),
+      });
+      try {
+        const object = this.#libbpf.load(this.#options.readObject("no-task-reads"), kept);
+        this.#variant = "no-task-reads";
+        return object;
+      } catch (cause) {
+        if (!(cause instanceof BpfLoadError)) throw cause;
+        throw new AgentError("BPF_LOAD", `the kernel refused the BPF programs: ${cause.message}`, {
+          cause,
+          detail: { verifier: cause.log.slice(-VERIFIER_LOG_LINES).join(" | ") },
+        });
+      }
+    }
+  }
+
+  /** Descriptors of our own for all maps; those of the object go with it. */
+  #takeMaps(object: BpfObject, kept: ReadonlyMap<MapName, Fd>): Record<MapName, BpfMap> {
+    const maps: Partial<Record<MapName, BpfMap>> = {};
+    for (const name of MAPS) {
+      const fd = kept.get(name) ?? this.#libc.duplicate(object.mapFd(name));
+      maps[name] = this.#libbpf.map(fd, name);
+    }
+    return maps as Record<MapName, BpfMap>;
+  }
+
+  /** Links a program: a pinned link gets the new program in one step, a missing or detached one is made anew. */
+  #link(object: BpfObject, program: string, attachType: number, cgroup: Fd, pins: string): Fd {
+    const path = linkPin(pins, program);
+    const programFd = object.programFd(program);
+    const pinned = this.#libbpf.open(path);
+    if (pinned !== null) {
+      if (this.#libbpf.linkedCgroup(pinned) !== 0n) {
+        this.#libbpf.replace(pinned, programFd, program);
+        return pinned;
+      }
+      pinned[Symbol.dispose]();
+      Deno.removeSync(path);
+    }
+    const link = this.#libbpf.link(programFd, cgroup, attachType, program);
+    this.#libbpf.pin(link.number, path);
+    return link;
+  }
+
+  #pinMaps(maps: Readonly<Record<MapName, BpfMap>>, pins: string, fresh: boolean): void {
+    if (!fresh) return;
+    for (const name of MAPS) {
+      const path = mapPin(pins, name);
+      removeIfThere(path);
+      this.#libbpf.pin(maps[name].fd.number, path);
+    }
+  }
+
+  #attachError(cause: unknown): unknown {
+    if (!(cause instanceof ErrnoError)) return cause;
+    return new AgentError("BPF_ATTACH", cause.message, { cause });
+  }
+
+  #writeSettings(maps: Readonly<Record<MapName, BpfMap>>): void {
+    const settings = new StructBuffer(SETTINGS.bytes);
+    const { listener } = this.#options.endpoints;
+    settings.setU64(SETTINGS.netns, this.#netns);
+    settings.setU64(SETTINGS.agent_start_ticks, BigInt(processStartTicks(Deno.pid) ?? 0));
+    settings.setU32(SETTINGS.agent_tgid, Deno.pid);
+    putAddress(settings.bytes, SETTINGS.listener_addr, listener.address);
+    settings.setNetU16(SETTINGS.listener_port, listener.port);
+    settings.setU32(SETTINGS.user_limit, this.#options.userConnectionLimit);
+    settings.setU32(SETTINGS.root_limit, this.#options.rootConnectionLimit);
+    settings.setU64(SETTINGS.stale_after_ns, BigInt(this.#options.staleAfterMs) * NS_PER_MS);
+    maps.settings.update(this.#zero.bytes, settings.bytes);
+  }
+
+  setTargets(targets: TargetModes): void {
+    this.#targets = targets;
+    if (this.#attached !== null) this.#writeTargets(this.#attached.maps);
+  }
+
+  /** Brings the map to the wanted state: what is wanted first, then what is not wanted any more goes. */
+  #writeTargets(maps: Readonly<Record<MapName, BpfMap>>): void {
+    const { endpoints } = this.#options;
+    const wanted = new Map<string, Uint8Array<ArrayBuffer>>();
+    const want = (to: SocketAddress, action: number) => {
+      const key = targetKey(to);
+      const value = new StructBuffer(TARGET.bytes);
+      value.setU32(TARGET.action, action);
+      maps.targets.update(key, value.bytes);
+      wanted.set(key.join(), key);
+    };
+    want(endpoints.listener, TARGET_ACTION.listener);
+    want({ address: "0.0.0.0", port: endpoints.listener.port }, TARGET_ACTION.listener);
+    for (const name of ENDPOINT_NAMES) {
+      const mode = this.#targets[name];
+      if (mode !== undefined) want(endpoints[name], TARGET_ACTION[mode]);
+    }
+    for (const key of [...maps.targets.keys(TARGET_KEY.bytes, MAX_TARGETS)]) {
+      if (!wanted.has(key.join())) maps.targets.remove(key);
+    }
+  }
+
+  attribute(peer: SocketAddress): Attribution {
+    const maps = this.#attached?.maps;
+    if (maps === undefined || !putAddress(this.#key.bytes, RECORD_KEY.addr, peer.address)) {
+      return UNATTRIBUTED;
+    }
+    this.#key.setU16(RECORD_KEY.port, peer.port);
+    if (!maps.records.lookUp(this.#key.bytes, this.#value.bytes)) return UNATTRIBUTED;
+    const kind = this.#value.u16(RECORD.kind);
+    if (kind === RECORD_KIND.direct) return { kind: "direct", uid: this.#value.u32(RECORD.uid) };
+    if (kind !== RECORD_KIND.redirected) return UNATTRIBUTED;
+    // INVARIANT: a numbered source belongs to the socket whose cookie it carries, and to the agent never.
+    if (
+      isNumberedSource(this.#key.bytes, RECORD_KEY.addr) &&
+      !sourceCarriesCookie(this.#key, RECORD_KEY.addr, this.#value.u64(RECORD.cookie))
+    ) return UNATTRIBUTED;
+    if (this.#value.u32(RECORD.tgid) === Deno.pid) return UNATTRIBUTED;
+    return {
+      kind: "redirected",
+      record: decodeRecord(this.#value, peer.address, peer.port),
+    };
+  }
+
+  beat(): void {
+    if (this.#attached !== null) this.#writeHeartbeat(this.#attached.maps);
+  }
+
+  #writeHeartbeat(maps: Readonly<Record<MapName, BpfMap>>): void {
+    this.#beat.setU64(0, this.#libc.bootNs());
+    maps.heartbeat.update(this.#zero.bytes, this.#beat.bytes);
+  }
+
+  inspect(): RedirectorReport {
+    const attached = this.#attached;
+    if (attached === null) {
+      return {
+        attached: false,
+        variant: this.#variant,
+        records: { live: 0, capacity: RECORD_CAPACITY },
+        counters: {},
+      };
+    }
+    this.#reportForeignNamespaces(attached.maps);
+    const counters = this.#readCounters(attached.maps.counters);
+    return {
+      attached: this.#intact(attached),
+      variant: this.#variant,
+      records: { live: this.#liveRecords(attached.maps), capacity: RECORD_CAPACITY },
+      counters,
+    };
+  }
+
+  /** Whether all links are still on a cgroup and all pins in their place. */
+  #intact(attached: Attached): boolean {
+    for (const [program, link] of attached.links) {
+      if (this.#libbpf.linkedCgroup(link) === 0n || !exists(linkPin(attached.pins, program))) {
+        return false;
+      }
+    }
+    return exists(mapPin(attached.pins, "records"));
+  }
+
+  /** The sum of the per-user counts: records of redirected and direct connections alike. */
+  #liveRecords(maps: Readonly<Record<MapName, BpfMap>>): number {
+    const value = new StructBuffer(U64_BYTES);
+    let live = 0;
+    for (const uid of maps.user_connections.keys(U32_BYTES, MAX_USERS_COUNTED)) {
+      if (maps.user_connections.lookUp(uid, value.bytes)) live += Number(value.u64(0));
+    }
+    return live;
+  }
+
+  #readCounters(map: BpfMap): Record<string, number> {
+    const perCpu = new StructBuffer(U64_BYTES * this.#libbpf.possibleCpus());
+    const key = new StructBuffer(U32_BYTES);
+    const counters: Record<string, number> = {};
+    COUNTERS.forEach((name, index) => {
+      key.setU32(0, index);
+      let sum = 0;
+      if (map.lookUp(key.bytes, perCpu.bytes)) {
+        for (let at = 0; at < perCpu.bytes.length; at += U64_BYTES) sum += Number(perCpu.u64(at));
+      }
+      counters[name] = sum;
+    });
+    return counters;
+  }
+
+  /** One line for each foreign network namespace that dialled a target since the last look. */
+  #reportForeignNamespaces(maps: Readonly<Record<MapName, BpfMap>>): void {
+    const value = new StructBuffer(FOREIGN.bytes);
+    for (const key of maps.foreign_namespaces.keys(U64_BYTES, MAX_FOREIGN_NAMESPACES)) {
+      if (!maps.foreign_namespaces.lookUp(key, value.bytes)) continue;
+      const netns = new DataView(key.buffer).getBigUint64(0, true);
+      const count = value.u64(FOREIGN.count);
+      const since = count - (this.#foreignCounts.get(netns) ?? 0n);
+      if (since <= 0n) continue;
+      this.#foreignCounts.set(netns, count);
+      this.#log.warn("connections from another network namespace are not redirected", {
+        netns,
+        connections: since,
+        pid: value.u32(FOREIGN.tgid),
+        uid: value.u32(FOREIGN.uid),
+        comm: value.text(FOREIGN.comm, COMM_BYTES),
+      });
+    }
+    if (this.#foreignCounts.size > 2 * MAX_FOREIGN_NAMESPACES) this.#foreignCounts.clear();
+  }
+
+  // deno-lint-ignore require-await
+  async detach(): Promise<void> {
+    const attached = this.#attached;
+    if (attached === null) return;
+    for (const [program] of [...PROGRAMS].reverse()) {
+      const link = attached.links.get(program);
+      if (link !== undefined) this.#libbpf.detach(link);
+      removeIfThere(linkPin(attached.pins, program));
+    }
+    for (const name of MAPS) removeIfThere(mapPin(attached.pins, name));
+    this.#release();
+    removeIfThere(attached.pins);
+    removeIfEmpty(this.#options.bpfFolder);
+    releaseBpfFolder(this.#libc, this.#options.bpfFolder);
+    this.#log.info("redirector detached", { pins: attached.pins });
+  }
+
+  /** Closes our descriptors; what is pinned stays. */
+  #release(): void {
+    if (this.#attached === null) return;
+    for (const link of this.#attached.links.values()) link[Symbol.dispose]();
+    for (const name of MAPS) this.#attached.maps[name][Symbol.dispose]();
+    this.#attached = null;
+  }
+
+  // deno-lint-ignore require-await
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#release();
+  }
+}
+
+function targetKey(to: SocketAddress): Uint8Array<ArrayBuffer> {
+  const key = new StructBuffer(TARGET_KEY.bytes);
+  putAddress(key.bytes, TARGET_KEY.addr, to.address);
+  key.setNetU16(TARGET_KEY.port, to.port);
+  return key.bytes;
+}
+
+function mapPin(pins: string, name: string): string {
+  return `${pins}/abi${REDIRECTOR_ABI}_${name}`;
+}
+
+function linkPin(pins: string, program: string): string {
+  return `${pins}/link_${program}`;
+}
+
+function exists(path: string): boolean {
+  try {
+    Deno.lstatSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function removeIfThere(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+function removeIfEmpty(folder: string): void {
+  try {
+    Deno.removeSync(folder);
+  } catch {
+    // Pins of an agent on another cgroup stand beside ours, or the folder is a mount point.
+  }
+}

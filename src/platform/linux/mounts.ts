@@ -1,0 +1,97 @@
+import type { Libc } from "../../../ffi/libc.ts";
+import { AgentError } from "../../runtime/errors.ts";
+
+/** Magic numbers of `statfs`. Source: linux/magic.h. */
+const CGROUP2_MAGIC = 0x63677270;
+const BPF_FS_MAGIC = 0xcafe4a11;
+
+/** The first mount point of a file system type in the text of /proc/self/mountinfo; `null` when there is none. Source: proc(5). */
+export function firstMountPoint(mountinfo: string, type: string): string | null {
+  for (const line of mountinfo.split("\n")) {
+    const [mount, source] = line.split(" - ");
+    if (source?.split(" ")[0] !== type) continue;
+    const path = mount?.split(" ")[4];
+    if (path !== undefined) return unescapePath(path);
+  }
+  return null;
+}
+
+/** mountinfo writes blanks and backslashes in paths as octal escapes. */
+function unescapePath(path: string): string {
+  return path.replace(/\\([0-7]{3})/g, (_, octal) => String.fromCharCode(parseInt(octal, 8)));
+}
+
+/**
+ * The cgroup to attach to: the configured one where it is a cgroup v2, else the first cgroup v2 that is mounted.
+ * @throws AgentError CGROUP_MISSING
+ */
+export function findCgroup(libc: Libc, configured: string): string {
+  if (isOn(libc, configured, CGROUP2_MAGIC)) return configured;
+  const mounted = firstMountPoint(Deno.readTextFileSync("/proc/self/mountinfo"), "cgroup2");
+  if (mounted !== null) return mounted;
+  throw new AgentError(
+    "CGROUP_MISSING",
+    `no cgroup v2 is mounted and \`${configured}\` (cgroupRoot) is none; boot with systemd.unified_cgroup_hierarchy=1 or mount one: mount -t cgroup2 none /sys/fs/cgroup`,
+  );
+}
+
+function isOn(libc: Libc, path: string, magic: number): boolean {
+  try {
+    return libc.fileSystemType(path) === magic;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Makes `folder` a folder of a BPF file system, mounting one where none is: on the folder itself, or, where that cannot be
+ * made (below /sys/fs), on its nearest parent that exists.
+ * @throws AgentError BPF_ATTACH
+ */
+export function ensureBpfFolder(libc: Libc, folder: string): void {
+  try {
+    const parent = nearestExisting(folder);
+    if (!isOn(libc, parent, BPF_FS_MAGIC)) {
+      libc.mount("bpf", mountPointFor(folder, parent), "mode=0700");
+    }
+    Deno.mkdirSync(folder, { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    throw new AgentError(
+      "BPF_ATTACH",
+      `no BPF file system could be had at \`${folder}\` (bpfFolder); mount one: mount -t bpf bpf /sys/fs/bpf`,
+      { cause },
+    );
+  }
+}
+
+function mountPointFor(folder: string, parent: string): string {
+  try {
+    Deno.mkdirSync(folder, { recursive: true, mode: 0o700 });
+    return folder;
+  } catch {
+    return parent;
+  }
+}
+
+function nearestExisting(path: string): string {
+  let at = path;
+  while (at.length > 1) {
+    try {
+      Deno.statSync(at);
+      return at;
+    } catch {
+      at = at.slice(0, Math.max(1, at.lastIndexOf("/")));
+    }
+  }
+  return "/";
+}
+
+/** Unmounts `folder` where it is itself the mount point of a BPF file system, so that a clean stop leaves nothing. */
+export function releaseBpfFolder(libc: Libc, folder: string): void {
+  const mountinfo = Deno.readTextFileSync("/proc/self/mountinfo");
+  const mounted = mountinfo.split("\n").some((line) => {
+    const [mount, source] = line.split(" - ");
+    return source?.startsWith("bpf ") && unescapePath(mount?.split(" ")[4] ?? "") === folder;
+  });
+  if (mounted) libc.unmount(folder);
+}
