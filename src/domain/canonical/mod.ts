@@ -7,3 +7,5 @@
  */
 export * from "./raw_target.ts";
 export * from "./signature_exempt.ts";
+export * from "./target_syntax.ts";
+export * from "./traversal_guard.ts";

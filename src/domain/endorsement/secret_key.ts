@@ -1,6 +1,7 @@
 import { createHmac } from "node:crypto";
 import { Buffer } from "node:buffer";
 import { err, ok, type Result } from "../../runtime/result.ts";
+import type { KeyDocument } from "../wire/latched_key.ts";
 
 /** The only holder of key bytes. They never leave it: printing, inspecting or serialising it shows `[secret]`. */
 export class SecretKey {
@@ -47,4 +48,17 @@ export interface LatchedKey {
   readonly secret: SecretKey;
   /** As the host delivered it; reported in the status only. */
   readonly incarnationId: number | null;
+}
+
+/** The key of a document, ready to sign; fails when its text is not hex digits. Source: wire-protocol 4.2 and 5.5. */
+export function latchedKey(
+  document: KeyDocument,
+): Result<LatchedKey, "KEY_EMPTY" | "KEY_NOT_HEX"> {
+  const secret = SecretKey.fromHex(document.keyHex());
+  if (!secret.ok) return secret;
+  return ok({
+    guid: document.guid,
+    secret: secret.value,
+    incarnationId: document.incarnationId,
+  });
 }

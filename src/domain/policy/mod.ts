@@ -6,5 +6,6 @@
  * @module
  */
 export * from "./authorize.ts";
+export * from "./build.ts";
 export * from "./refusal.ts";
 export * from "./snapshot.ts";

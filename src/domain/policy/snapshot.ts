@@ -1,7 +1,7 @@
 import type { EndpointName } from "../wire/endpoints.ts";
+import type { Mode } from "../wire/key_status.ts";
 
-/** What the verdict of an endpoint's policy does. Source: authorization 1.6 and 2. */
-export type Mode = "disabled" | "audit" | "enforce";
+export type { Mode };
 
 /**
  * The policy of one endpoint. `built-in`: no rules installed, the platform's defaults decide.
