@@ -15,11 +15,7 @@ import type {
   TargetModes,
 } from "../../agent/redirector/redirector.ts";
 import type { Attribution } from "../../domain/identity/connection_record.ts";
-import {
-  ENDPOINT_NAMES,
-  type EndpointMap,
-  type SocketAddress,
-} from "../../domain/wire/endpoints.ts";
+import type { EndpointMap, EndpointName, SocketAddress } from "../../domain/wire/endpoints.ts";
 import { AgentError } from "../../runtime/errors.ts";
 import type { Logger } from "../../runtime/logger.ts";
 import { ensureBpfFolder, findCgroup, releaseBpfFolder } from "./mounts.ts";
@@ -294,9 +290,8 @@ export class LinuxRedirector implements Redirector {
     };
     want(endpoints.listener, TARGET_ACTION.listener);
     want({ address: "0.0.0.0", port: endpoints.listener.port }, TARGET_ACTION.listener);
-    for (const name of ENDPOINT_NAMES) {
-      const mode = this.#targets[name];
-      if (mode !== undefined) want(endpoints[name], TARGET_ACTION[mode]);
+    for (const [name, mode] of Object.entries(this.#targets)) {
+      want(endpoints[name as EndpointName], TARGET_ACTION[mode]);
     }
     for (const key of [...maps.targets.keys(TARGET_KEY.bytes, MAX_TARGETS)]) {
       if (!wanted.has(key.join())) maps.targets.remove(key);
