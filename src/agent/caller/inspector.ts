@@ -1,4 +1,4 @@
-import type { ExeProof, RedactedText } from "../../domain/identity/caller.ts";
+import type { Account, ExeProof, RedactedText } from "../../domain/identity/caller.ts";
 import type { ConnectionRecord } from "../../domain/identity/connection_record.ts";
 
 /** What was read about a process, held so that the same process can be asked again. */
@@ -20,10 +20,5 @@ export interface Inspector {
 /** Looks up user names and groups. Implementations cache with an expiry. */
 export interface Accounts {
   /** The account of a real user id, from the cache when it is fresh; `null` when the user is unknown or the look-up failed. */
-  lookUp(
-    uid: number,
-  ):
-    | import("../../domain/identity/caller.ts").Account
-    | null
-    | Promise<import("../../domain/identity/caller.ts").Account | null>;
+  lookUp(uid: number): Account | null | Promise<Account | null>;
 }

@@ -129,8 +129,9 @@ export class LinuxRedirector implements Redirector {
     this.#release();
     const cgroupPath = findCgroup(this.#libc, this.#options.cgroupRoot);
     using cgroup = this.#libc.openFolderForReading(cgroupPath);
-    const pins = `${this.#options.bpfFolder}/${Deno.statSync(cgroupPath).ino ?? 0}`;
-    ensureBpfFolder(this.#libc, pins);
+    const folder = ensureBpfFolder(this.#libc, this.#options.bpfFolder);
+    const pins = `${folder}/${Deno.statSync(cgroupPath).ino ?? 0}`;
+    Deno.mkdirSync(pins, { recursive: true, mode: 0o700 });
     this.#attached = this.#attachTo(cgroup, pins);
     this.#log.info("redirector attached", {
       cgroup: cgroupPath,
@@ -417,8 +418,8 @@ export class LinuxRedirector implements Redirector {
     for (const name of MAPS) removeIfThere(mapPin(attached.pins, name));
     this.#release();
     removeIfThere(attached.pins);
-    removeIfEmpty(this.#options.bpfFolder);
-    releaseBpfFolder(this.#libc, this.#options.bpfFolder);
+    const folder = attached.pins.slice(0, attached.pins.lastIndexOf("/"));
+    releaseBpfFolder(this.#libc, folder);
     this.#log.info("redirector detached", { pins: attached.pins });
   }
 
@@ -465,13 +466,5 @@ function removeIfThere(path: string): void {
     Deno.removeSync(path);
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
-}
-
-function removeIfEmpty(folder: string): void {
-  try {
-    Deno.removeSync(folder);
-  } catch {
-    // Pins of an agent on another cgroup stand beside ours, or the folder is a mount point.
   }
 }

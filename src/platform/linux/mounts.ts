@@ -43,33 +43,39 @@ function isOn(libc: Libc, path: string, magic: number): boolean {
   }
 }
 
+/** Where a BPF file system of our own is mounted when the configured folder is not below one. */
+export const OWN_BPF_MOUNT = "/run/azure-proxy-agent/bpf";
+
 /**
- * Makes `folder` a folder of a BPF file system, mounting one where none is: on the folder itself, or, where that cannot be
- * made (below /sys/fs), on its nearest parent that exists.
+ * The folder for the pins: the configured one where it lies on a BPF file system; else one on a BPF file system that is
+ * mounted for it, at the configured folder or, where that cannot be made (below /sys), at `OWN_BPF_MOUNT`.
  * @throws AgentError BPF_ATTACH
  */
-export function ensureBpfFolder(libc: Libc, folder: string): void {
+export function ensureBpfFolder(libc: Libc, configured: string): string {
   try {
-    const parent = nearestExisting(folder);
-    if (!isOn(libc, parent, BPF_FS_MAGIC)) {
-      libc.mount("bpf", mountPointFor(folder, parent), "mode=0700");
+    if (isOn(libc, nearestExisting(configured), BPF_FS_MAGIC)) {
+      Deno.mkdirSync(configured, { recursive: true, mode: 0o700 });
+      return configured;
     }
+    const folder = canMake(configured) ? configured : OWN_BPF_MOUNT;
     Deno.mkdirSync(folder, { recursive: true, mode: 0o700 });
+    if (!isOn(libc, folder, BPF_FS_MAGIC)) libc.mount("bpf", folder, "mode=0700");
+    return folder;
   } catch (cause) {
     throw new AgentError(
       "BPF_ATTACH",
-      `no BPF file system could be had at \`${folder}\` (bpfFolder); mount one: mount -t bpf bpf /sys/fs/bpf`,
+      `no BPF file system could be had at \`${configured}\` (bpfFolder); mount one: mount -t bpf bpf /sys/fs/bpf`,
       { cause },
     );
   }
 }
 
-function mountPointFor(folder: string, parent: string): string {
+function canMake(folder: string): boolean {
   try {
     Deno.mkdirSync(folder, { recursive: true, mode: 0o700 });
-    return folder;
+    return true;
   } catch {
-    return parent;
+    return false;
   }
 }
 
@@ -86,12 +92,15 @@ function nearestExisting(path: string): string {
   return "/";
 }
 
-/** Unmounts `folder` where it is itself the mount point of a BPF file system, so that a clean stop leaves nothing. */
+/** Unmounts `folder` where it is itself the mount point of a BPF file system and no pin is left in it, so that a clean stop leaves nothing. */
 export function releaseBpfFolder(libc: Libc, folder: string): void {
+  if ([...Deno.readDirSync(folder)].some((entry) => entry.isDirectory)) return;
   const mountinfo = Deno.readTextFileSync("/proc/self/mountinfo");
   const mounted = mountinfo.split("\n").some((line) => {
     const [mount, source] = line.split(" - ");
     return source?.startsWith("bpf ") && unescapePath(mount?.split(" ")[4] ?? "") === folder;
   });
-  if (mounted) libc.unmount(folder);
+  if (!mounted) return;
+  libc.unmount(folder);
+  Deno.removeSync(folder);
 }
