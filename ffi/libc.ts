@@ -90,7 +90,10 @@ const O_CLOEXEC = 0o2000000;
 const O_DIRECTORY = 0o200000;
 const AT_FDCWD = -100;
 const MNT_DETACH = 2;
+const ENAMETOOLONG = 36;
 const ERANGE = 34;
+const SOCKADDR_UN_BYTES = 110;
+const MSG_DONTWAIT = 0x40;
 const F_DUPFD_CLOEXEC = 1030;
 const MAX_LOOKUP_BYTES = 1_048_576;
 const MS_NOSUID = 2n;
@@ -326,15 +329,15 @@ export class Libc {
     return this.#c.setrlimit(RLIMIT_NOFILE, limit.bytes) === 0 ? hard : soft;
   }
 
-  /** Sends one datagram to a Unix socket; a leading `@` means the abstract name space. @throws ErrnoError */
-  sendUnixDatagram(path: string, text: string): void {
-    const name = cString(path.startsWith("@") ? path.slice(1) : path);
-    const abstract = path.startsWith("@");
-    const address = new StructBuffer(110);
-    const data = new TextEncoder().encode(text);
+  /** Sends one datagram to a Unix socket by the bytes of its name, as `sun_path` wants them. @throws ErrnoError */
+  sendUnixDatagram(name: Uint8Array, text: string): void {
+    const address = new StructBuffer(SOCKADDR_UN_BYTES);
+    if (name.length > SOCKADDR_UN_BYTES - 2) {
+      throw new ErrnoError(ENAMETOOLONG, "send to a Unix socket");
+    }
     address.setU16(0, AF_UNIX);
-    if (name.length > 107) throw new ErrnoError(36, `send to \`${path}\``);
-    address.bytes.set(name, abstract ? 3 : 2);
+    address.bytes.set(name, 2);
+    const data = new TextEncoder().encode(text);
     using socket = this.own(this.#check(
       this.#c.socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0),
       () => "open a socket",
@@ -344,11 +347,11 @@ export class Libc {
         socket.number,
         data,
         BigInt(data.length),
-        0,
+        MSG_DONTWAIT,
         address.bytes,
         2 + name.length,
       ),
-      () => `send to \`${path}\``,
+      () => "send to a Unix socket",
     );
   }
 

@@ -1,0 +1,55 @@
+import { AgentError } from "../../runtime/errors.ts";
+
+/** Where a package installs the BPF objects. Source: agent.md 3.1 and 7.1. */
+const INSTALLED_FOLDER = "/usr/lib/azure-proxy-agent";
+/** Suffix of the object without task reads, before the ending. */
+const NO_TASK_SUFFIX = "_no_task";
+
+/** How the BPF objects are named and where they are looked for first. */
+export interface BpfObjectPaths {
+  /** A full path that is tried first; `null` for none. */
+  readonly fullPath: string | null;
+  /** File name of the full object. */
+  readonly fileName: string;
+  /** Folders behind the installed one, the executable's first. */
+  readonly folders: readonly string[];
+}
+
+/** Paths under which a variant is looked for, in this order. */
+export function candidatePaths(
+  paths: BpfObjectPaths,
+  variant: "full" | "no-task-reads",
+): readonly string[] {
+  const named = (path: string) => variant === "full" ? path : withoutTaskReads(path);
+  return [
+    ...(paths.fullPath === null ? [] : [named(paths.fullPath)]),
+    ...[INSTALLED_FOLDER, ...paths.folders].map((folder) => named(`${folder}/${paths.fileName}`)),
+  ];
+}
+
+function withoutTaskReads(path: string): string {
+  const dot = path.lastIndexOf(".");
+  const end = dot > path.lastIndexOf("/") ? dot : path.length;
+  return path.slice(0, end) + NO_TASK_SUFFIX + path.slice(end);
+}
+
+/** Reads the first object that is there. @throws AgentError BPF_OBJECT_MISSING naming all paths */
+export function readBpfObject(
+  paths: BpfObjectPaths,
+  variant: "full" | "no-task-reads",
+): Uint8Array<ArrayBuffer> {
+  const tried = candidatePaths(paths, variant);
+  for (const path of tried) {
+    try {
+      return Deno.readFileSync(path);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+  throw new AgentError(
+    "BPF_OBJECT_MISSING",
+    `no BPF object was found; build it with \`deno task build:bpf\` or set ebpfFileFullPath; looked for \`${
+      tried.join("`, `")
+    }\``,
+  );
+}
