@@ -6,5 +6,7 @@
  * @module
  */
 export * from "./caller.ts";
+export * from "./claims_document.ts";
 export * from "./claims_header.ts";
 export * from "./connection_record.ts";
+export { MAX_REDACTION_BYTES, redact, redactedText, REDACTION_MARK } from "./redaction.ts";
