@@ -80,6 +80,11 @@ export class RollingFile {
     return name === this.#options.name || this.#oldName.test(name);
   }
 
+  /** Opens or creates the file. Returns whether that worked. */
+  open(): boolean {
+    return this.#write(new Uint8Array());
+  }
+
   /** Writes the line before it returns. Returns whether that worked. */
   writeNow(line: string): boolean {
     const appended = this.#append(line);

@@ -1,0 +1,29 @@
+import type { Clock } from "../../runtime/clock.ts";
+import type { HealthReporter, Part } from "../../runtime/part.ts";
+import type { FileAuditTrail } from "./trail.ts";
+
+const SWEEP_EVERY_MS = 1000;
+
+/** The loop behind the audit log. When it ends, every count has been written; it must end after the last request. */
+export function auditPart(trail: FileAuditTrail, clock: Clock): Part {
+  return {
+    name: "audit",
+    async run(signal: AbortSignal, health: HealthReporter): Promise<void> {
+      trail.open();
+      let told: string | null | undefined;
+      while (!signal.aborted) {
+        const trouble = trail.trouble;
+        if (trouble !== told) reportTrouble(trouble, health);
+        told = trouble;
+        await clock.sleep(SWEEP_EVERY_MS, signal);
+        trail.sweep();
+      }
+      trail.close();
+    },
+  };
+}
+
+function reportTrouble(trouble: string | null, health: HealthReporter): void {
+  if (trouble === null) health.report("RUNNING", "AUDIT_LOG_OPEN", "Audit log is written");
+  else health.report("STOPPED", "AUDIT_LOG_WRITE", `Audit log cannot be written: ${trouble}`);
+}
