@@ -5,6 +5,8 @@
  * on a real kernel and the bench. Everything it makes goes with it; nothing outside is touched.
  */
 
+import { findCgroup2 } from "../setup/mod.ts";
+
 /** The side of the cable on which a process runs. */
 export type Side = "vm" | "host";
 
@@ -51,7 +53,9 @@ export class Sandbox {
   /** Makes cgroup, namespaces and cable. @throws Error naming what is missing */
   static async create(label: string): Promise<Sandbox> {
     const name = `${label}${Deno.pid}x${Math.trunc(performance.now()) % 10_000}`;
-    const cgroup = `${findCgroup2()}/${name}`;
+    const mount = findCgroup2(await Deno.readTextFile("/proc/self/mountinfo"));
+    if (mount === null) throw new Error("no cgroup v2 is mounted");
+    const cgroup = `${mount.path}/${name}`;
     const sandbox = new Sandbox(name, cgroup, await Deno.makeTempDir({ prefix: `${name}-` }));
     try {
       await Deno.mkdir(cgroup);
@@ -176,16 +180,6 @@ export class Sandbox {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
-}
-
-/** Mount point of cgroup v2. @throws Error with the remedy */
-export function findCgroup2(): string {
-  for (const line of Deno.readTextFileSync("/proc/self/mountinfo").split("\n")) {
-    const [mount, source] = line.split(" - ");
-    const path = mount?.split(" ")[4];
-    if (source?.startsWith("cgroup2 ") && path !== undefined) return path;
-  }
-  throw new Error("no cgroup v2 is mounted; mount one: mount -t cgroup2 none /sys/fs/cgroup");
 }
 
 function kill(child: Deno.ChildProcess, signal: Deno.Signal): void {
