@@ -76,13 +76,9 @@ export async function runCommand(
     const pumps = Promise.all([output.drain(child.stdout), output.drain(child.stderr)]);
     const status = await child.status;
     ended = true;
-    let drainTimer: ReturnType<typeof setTimeout> | undefined;
-    const late = new Promise<"late">((resolve) => {
-      drainTimer = setTimeout(() => resolve("late"), DRAIN_MS);
-    });
-    await Promise.race([pumps, late]);
-    clearTimeout(drainTimer);
+    await withinMs(DRAIN_MS, pumps);
     signalProcess(-child.pid, "SIGKILL");
+    await withinMs(DRAIN_MS, pumps);
     await output.abandon();
     await pumps;
     if (interruptedBy !== null) throw new Interrupted(interruptedBy);
@@ -136,6 +132,14 @@ class OutputCollector {
 
 function writeAll(file: Deno.FsFile, bytes: Uint8Array): void {
   for (let done = 0; done < bytes.length;) done += file.writeSync(bytes.subarray(done));
+}
+
+/** Waits for `work`, but no longer than `ms`. */
+async function withinMs(ms: number, work: Promise<unknown>): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const limit = new Promise<void>((resolve) => timer = setTimeout(resolve, ms));
+  await Promise.race([work, limit]);
+  clearTimeout(timer);
 }
 
 /** Signals a process, or a whole group when `pid` is negative; one that is gone already is fine. */

@@ -14,4 +14,10 @@ export { ensureTools } from "./package_manager.ts";
 export { bpftoolPath, BUILD_TOOLS, CLIENT_TOOLS, RUN_TOOLS, type Tool } from "./packages.ts";
 export { onPath } from "./program_path.ts";
 export { spoken, withProgress } from "./progress.ts";
-export { findCgroup2, findProblems, type Machine, observeMachine, requirements } from "./requirements.ts";
+export {
+  findCgroup2,
+  findProblems,
+  type Machine,
+  observeMachine,
+  requirements,
+} from "./requirements.ts";

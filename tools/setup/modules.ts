@@ -1,4 +1,4 @@
-import { runCommand } from "./command.ts";
+import { type CommandOutcome, runCommand } from "./command.ts";
 import { SetupError } from "./failure.ts";
 import { withProgress } from "./progress.ts";
 
@@ -42,22 +42,27 @@ export async function fetchModules(entries: readonly string[]): Promise<void> {
       "run `deno upgrade`, or put `npx -y deno@2.9.6` in place of `deno`",
     );
   }
-  const outcome = await withProgress(
-    "fetching npm packages",
-    () =>
-      runCommand([Deno.execPath(), "cache", ...LOCKED, ...entries], {
-        limitMs: FETCH_LIMIT_MS,
-        env: denoEnvironment(),
-      }),
-  );
-  if (outcome.code === 0) return;
+  await withProgress("fetching npm packages", async () => {
+    const outcome = await runCommand([Deno.execPath(), "cache", ...LOCKED, ...entries], {
+      limitMs: FETCH_LIMIT_MS,
+      env: denoEnvironment(),
+    });
+    if (outcome.code !== 0) throw fetchFailure(outcome);
+  });
+}
+
+/** Tells a network that is in the way from code that names what does not exist. */
+export function fetchFailure(outcome: Pick<CommandOutcome, "timedOut" | "tail">): SetupError {
   const reason = outcome.timedOut
     ? "no answer in time"
-    : outcome.tail.split("\n").find((line) => line.includes("error")) ?? outcome.tail.trim();
-  throw SetupError.of(
-    `the npm packages could not be fetched: ${reason.trim()}`,
-    outcome.tail.includes("UnknownIssuer")
-      ? "add the certificate of the network's proxy to the system's store (update-ca-certificates)"
-      : "see that the npm registry can be reached (HTTPS_PROXY, NPM_CONFIG_REGISTRY and .npmrc are honoured)",
-  );
+    : outcome.tail.split("\n").find((line) => line.includes("error"))?.trim() ??
+      outcome.tail.trim();
+  const remedy = outcome.tail.includes("UnknownIssuer")
+    ? "add the certificate of the network's proxy to the system's store (update-ca-certificates)"
+    : outcome.tail.includes("lockfile")
+    ? "bring deno.lock up to date: deno cache --lock=deno.lock --frozen=false FILE"
+    : outcome.timedOut || /sending request|Failed caching|Failed loading/.test(outcome.tail)
+    ? "see that the npm registry can be reached (HTTPS_PROXY, NPM_CONFIG_REGISTRY and .npmrc are honoured)"
+    : "mend the import";
+  return SetupError.of(`the modules could not be loaded: ${reason}`, remedy);
 }

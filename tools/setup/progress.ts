@@ -38,7 +38,7 @@ export async function withProgress<T>(
   const terminal = Deno.stdout.isTerminal();
   const startedMs = performance.now();
   const show = () => {
-    const shown = detail().replaceAll(/[\x00-\x1f\x7f-\x9f]+/g, " ").trim().slice(0, DETAIL_LENGTH);
+    const shown = detail().replaceAll(/\p{Cc}+/gu, " ").trim().slice(0, DETAIL_LENGTH);
     const text = `${label} … ${spoken(performance.now() - startedMs)}${shown && `  ${shown}`}`;
     if (terminal) writeNow(`\r\x1b[K${text}`);
     else console.log(text);

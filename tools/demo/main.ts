@@ -1,0 +1,79 @@
+/**
+ * @module
+ * The main job on this machine's own kernel: a sandbox with a simulated host and the agent, and every promise of the
+ * product played once. `--keep` leaves it running to play with; `--program PATH` plays a compiled agent.
+ */
+import { parseArgs } from "node:util";
+import { buildBpf } from "../build_bpf.ts";
+import { World } from "../sandbox/world.ts";
+import {
+  BUILD_TOOLS,
+  CLIENT_TOOLS,
+  ensureTools,
+  fetchModules,
+  requirements,
+  runTool,
+  withProgress,
+} from "../setup/mod.ts";
+import { playAll } from "./scenes.ts";
+import { Stage } from "./stage.ts";
+
+const USAGE = `Usage: deno task demo [--keep] [--program PATH]
+
+  --keep          leave the sandbox running at the end, until Enter or Ctrl-C
+  --program PATH  a compiled agent to play instead of the source
+`;
+
+/** Descriptions of the kernel objects that BPF made on this machine. */
+async function bpfObjects(): Promise<string> {
+  const counts: string[] = [];
+  for (const kind of ["prog", "link", "map"]) {
+    const folder = await new Deno.Command("bpftool", { args: ["-j", kind, "list"] }).output();
+    counts.push(`${JSON.parse(new TextDecoder().decode(folder.stdout) || "[]").length} ${kind}s`);
+  }
+  return counts.join(", ");
+}
+
+await runTool(async () => {
+  const { values } = parseArgs({
+    args: Deno.args,
+    options: {
+      keep: { type: "boolean", default: false },
+      program: { type: "string" },
+      help: { type: "boolean", short: "h", default: false },
+    },
+  });
+  if (values.help) {
+    console.log(USAGE);
+    return 0;
+  }
+  requirements();
+  await ensureTools([...BUILD_TOOLS, ...RUN_TOOLS, "curl", "bpftool"]);
+  await buildBpf();
+  await fetchModules(["main.ts"]);
+  const before = await bpfObjects();
+  const stage = new Stage((line) => console.log(line));
+  {
+    await using world = await withProgress(
+      "making the sandbox and starting the simulated host",
+      () =>
+        World.create({
+          label: "demo",
+          ...(values.program === undefined ? {} : { program: [values.program] }),
+        }),
+    );
+    await withProgress("starting the agent", () => world.startAgent());
+    await playAll(stage, world);
+    if (values.keep) await keep(world);
+    await stage.step("The agent is stopped", async (step) => {
+      const code = await world.stopAgent();
+      step.check("it stops in order: exit code 0", code === 0);
+      const after = await bpfObjects();
+      step.say(`kernel objects before: ${before}; after: ${after}`);
+      step.check("nothing is left in the kernel", after === before);
+    });
+  }
+  const verdict = stage.crosses === 0 ? "all of it holds" : `${stage.crosses} did not hold`;
+  console.log(`\nThe sandbox is gone. ${verdict}.`);
+  return stage.crosses === 0 ? 0 : 1;
+});
