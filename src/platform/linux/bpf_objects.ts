@@ -2,6 +2,8 @@ import { AgentError } from "../../runtime/errors.ts";
 
 /** Where a package installs the BPF objects. Source: agent.md 3.1 and 7.1. */
 const INSTALLED_FOLDER = "/usr/lib/azure-proxy-agent";
+/** The name that the build gives, looked for behind a configured name that is another agent's. */
+const BUILT_NAME = "redirector.o";
 /** Suffix of the object without task reads, before the ending. */
 const NO_TASK_SUFFIX = "_no_task";
 
@@ -21,9 +23,14 @@ export function candidatePaths(
   variant: "full" | "no-task-reads",
 ): readonly string[] {
   const named = (path: string) => variant === "full" ? path : withoutTaskReads(path);
+  const folders = [INSTALLED_FOLDER, ...paths.folders];
   return [
     ...(paths.fullPath === null ? [] : [named(paths.fullPath)]),
-    ...[INSTALLED_FOLDER, ...paths.folders].map((folder) => named(`${folder}/${paths.fileName}`)),
+    ...new Set(
+      [paths.fileName, BUILT_NAME].flatMap((fileName) =>
+        folders.map((folder) => named(`${folder}/${fileName}`))
+      ),
+    ),
   ];
 }
 

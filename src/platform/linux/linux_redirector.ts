@@ -106,7 +106,8 @@ export class LinuxRedirector implements Redirector {
   readonly #netns: bigint;
   #attached: Attached | null = null;
   #variant: RedirectorReport["variant"] = null;
-  #targets: TargetModes = {};
+  /** `null`: nobody said yet what to redirect; what an earlier process left stays. */
+  #targets: TargetModes | null = null;
   readonly #foreignCounts = new Map<bigint, bigint>();
 
   readonly #key = new StructBuffer(RECORD_KEY.bytes);
@@ -291,6 +292,7 @@ export class LinuxRedirector implements Redirector {
     };
     want(endpoints.listener, TARGET_ACTION.listener);
     want({ address: "0.0.0.0", port: endpoints.listener.port }, TARGET_ACTION.listener);
+    if (this.#targets === null) return;
     for (const [name, mode] of Object.entries(this.#targets)) {
       want(endpoints[name as EndpointName], TARGET_ACTION[mode]);
     }

@@ -1,0 +1,100 @@
+import { AgentError } from "../../runtime/errors.ts";
+import type { Backoff } from "../../runtime/backoff.ts";
+import type { Cell } from "../../runtime/cell.ts";
+import type { Clock } from "../../runtime/clock.ts";
+import type { Logger } from "../../runtime/logger.ts";
+import type { HealthReporter, Part } from "../../runtime/part.ts";
+import type { AgentSnapshot } from "../key_keeper/snapshot.ts";
+import type { Redirector } from "./redirector.ts";
+
+/** How often the kernel hears that the agent lives, and how often a foreign detachment is looked for. */
+const BEAT_EVERY_MS = 1_000;
+
+export interface ReconcilerOptions {
+  readonly redirector: Redirector;
+  readonly snapshot: Cell<AgentSnapshot>;
+  readonly clock: Clock;
+  readonly backoff: Backoff;
+  readonly logger: Logger;
+  /** Whether callers would be served: without a listener the heart must not beat, so that audit targets are let through. */
+  readonly serving: () => boolean;
+}
+
+/**
+ * Keeps the redirector in the wanted state for the life of the process: attaches, with capped back-off as often as it
+ * takes, sets the targets of each new snapshot, beats, and attaches again when somebody took a program off.
+ */
+export class Reconciler implements Part {
+  readonly name = "redirector";
+  readonly #options: ReconcilerOptions;
+
+  constructor(options: ReconcilerOptions) {
+    this.#options = options;
+  }
+
+  async run(signal: AbortSignal, health: HealthReporter): Promise<void> {
+    const { clock, snapshot, redirector } = this.#options;
+    const startedAtMs = clock.monotonicMs();
+    health.report("UNKNOWN", "redirector-starting", "eBPF redirector is starting");
+    snapshot.subscribe(({ targets }) => this.#setTargets(targets), signal);
+    this.#setTargets(snapshot.get().targets);
+    while (!signal.aborted) {
+      if (!await this.#attach(signal, health)) continue;
+      const elapsedMs = Math.round(clock.monotonicMs() - startedAtMs);
+      health.report(
+        "RUNNING",
+        "redirector-attached",
+        `Started Redirector with eBPF maps - ${elapsedMs}${variantNote(redirector)}`,
+      );
+      await this.#watch(signal);
+      if (signal.aborted) return;
+      health.report("STOPPED", "redirector-detached", "somebody detached the eBPF programs");
+      this.#options.logger.warn("the eBPF programs were detached, attaching again");
+    }
+  }
+
+  async #attach(signal: AbortSignal, health: HealthReporter): Promise<boolean> {
+    const { redirector, backoff, clock, logger } = this.#options;
+    try {
+      await redirector.attach(signal);
+      backoff.reset();
+      return true;
+    } catch (error) {
+      const code = error instanceof AgentError ? error.code : "BPF_ATTACH";
+      const message = error instanceof Error ? error.message : String(error);
+      health.report("STOPPED", code, `Failed to start redirector: ${message}`);
+      const waitMs = backoff.next();
+      logger.error("redirector not attached", {
+        code,
+        error: message,
+        nextTryMs: Math.round(waitMs),
+        ...(error instanceof AgentError ? error.detail : {}),
+      });
+      await clock.sleep(waitMs, signal);
+      return false;
+    }
+  }
+
+  /** Beats until a program is missing or the agent stops. */
+  async #watch(signal: AbortSignal): Promise<void> {
+    const { clock, redirector, serving } = this.#options;
+    while (!signal.aborted && redirector.inspect().attached) {
+      if (serving()) redirector.beat();
+      await clock.sleep(BEAT_EVERY_MS, signal);
+    }
+  }
+
+  #setTargets(targets: AgentSnapshot["targets"]): void {
+    if (targets === null) return;
+    try {
+      this.#options.redirector.setTargets(targets);
+    } catch (error) {
+      // The next look at the programs finds what is wrong; attaching writes the targets again.
+      this.#options.logger.error("redirect targets not written", { error: String(error) });
+    }
+  }
+}
+
+function variantNote(redirector: Redirector): string {
+  return redirector.inspect().variant === "no-task-reads" ? " (without task reads)" : "";
+}
