@@ -1,0 +1,89 @@
+import {
+  type AggregateFacts,
+  type KeyLatchFacts,
+  type ModuleStatus,
+  overallState,
+  statusDocument,
+  type SummaryEntry,
+} from "../../domain/wire/mod.ts";
+import type { Clock } from "../../runtime/clock.ts";
+import type { HealthBoard } from "./health.ts";
+
+/** Which part of the program stands for which module of the document. */
+export interface ModuleParts {
+  readonly monitor: string;
+  readonly keyLatch: string;
+  readonly redirector: string;
+  readonly listener: string;
+  readonly telemetry: string;
+}
+
+/** Counts of requests, as the audit trail keeps them. */
+export interface RequestCounts {
+  readonly requestCount: number;
+  connectionSummary(): readonly SummaryEntry[];
+  failedAuthenticationSummary(): readonly SummaryEntry[];
+}
+
+export interface AggregateStatusOptions {
+  readonly clock: Clock;
+  readonly version: string;
+  readonly health: HealthBoard;
+  readonly parts: ModuleParts;
+  readonly counts: RequestCounts;
+  /** Facts about key and channel, of the moment. */
+  readonly keyLatchFacts: () => KeyLatchFacts;
+}
+
+/** Puts the aggregate status together. Source: agent 4.1 to 4.3, wire-protocol 10.3. */
+export class AggregateStatus {
+  readonly #options: AggregateStatusOptions;
+
+  constructor(options: AggregateStatusOptions) {
+    this.#options = options;
+  }
+
+  /** The document of this moment: `compact` for an answer, `pretty` for the file. */
+  document(form: "compact" | "pretty"): string {
+    const { clock, counts, keyLatchFacts, version } = this.#options;
+    const facts: AggregateFacts = {
+      ...this.#modules(),
+      wallMs: clock.wallMs(),
+      version,
+      keyLatchFacts: keyLatchFacts(),
+      requestCount: counts.requestCount,
+      connections: counts.connectionSummary(),
+      failedAuthentications: counts.failedAuthenticationSummary(),
+    };
+    return statusDocument(facts, form);
+  }
+
+  /** `SUCCESS` while key latch, redirector and listener are all running. */
+  overall(): "SUCCESS" | "ERROR" {
+    return overallState(this.#modules());
+  }
+
+  /** A text that changes when a reader would want a new document at once: with any module's state, the channel or the key. */
+  signature(): string {
+    const { keyLatch, redirector, listener, telemetry } = this.#modules();
+    const { secureChannelState, keyGuid } = this.#options.keyLatchFacts();
+    const states = [keyLatch, redirector, listener, telemetry].map((module) => module.status);
+    return [...states, secureChannelState, keyGuid].join("\n");
+  }
+
+  #modules() {
+    const { parts } = this.#options;
+    return {
+      monitor: this.#module(parts.monitor),
+      keyLatch: this.#module(parts.keyLatch),
+      redirector: this.#module(parts.redirector),
+      listener: this.#module(parts.listener),
+      telemetry: this.#module(parts.telemetry),
+    };
+  }
+
+  #module(part: string): ModuleStatus {
+    const { state, message } = this.#options.health.of(part);
+    return { status: state, message };
+  }
+}
