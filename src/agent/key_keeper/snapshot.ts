@@ -1,6 +1,7 @@
-import type { LatchedKey } from "../../domain/endorsement/secret_key.ts";
-import type { PolicySnapshot } from "../../domain/policy/snapshot.ts";
-import type { TargetModes } from "../redirector/redirector.ts";
+import type { LatchedKey } from "../../domain/endorsement/mod.ts";
+import { firstPolicy, initialPolicy, type PolicySnapshot } from "../../domain/policy/mod.ts";
+import { CHANNEL_UNKNOWN, type EndpointName } from "../../domain/wire/mod.ts";
+import type { TargetModes } from "../redirector/mod.ts";
 
 /** The secure channel as the status document words it: `Unknown`, `disabled`, or the host's derived text. Source: wire-protocol 3.4. */
 export type SecureChannelState = string;
@@ -15,4 +16,25 @@ export interface AgentSnapshot {
    * then leaves the targets as they are, so that a restart does not open a hole in what an earlier process left pinned.
    */
   readonly targets: TargetModes | null;
+}
+
+/** The snapshot of a process that has not heard the host yet. */
+export function initialSnapshot(): AgentSnapshot {
+  return Object.freeze({
+    channel: CHANNEL_UNKNOWN,
+    key: null,
+    policy: firstPolicy(initialPolicy(), 0),
+    targets: null,
+  });
+}
+
+/**
+ * Whether a permitted request that wants a signature may leave without one while no key is held.
+ * Not before the host was heard, and not to an enforced endpoint: the host would refuse it there, and nothing that the
+ * kernel sent to the agent for signing leaves unsigned. Such a request is answered with 503 instead.
+ * Callers find themselves in this place only after a restart, when the kernel still redirects for the process before.
+ */
+export function mayGoUnsigned(snapshot: AgentSnapshot, endpoint: EndpointName): boolean {
+  return snapshot.channel !== CHANNEL_UNKNOWN &&
+    snapshot.policy.endpoints[endpoint].mode !== "enforce";
 }

@@ -1,0 +1,319 @@
+import {
+  buildPolicy,
+  type EndpointPolicy,
+  installPolicy,
+  type PolicySnapshot,
+} from "../../domain/policy/mod.ts";
+import {
+  AUTHORIZATION_SCHEME,
+  CHANNEL_DISABLED,
+  CHANNEL_UNKNOWN,
+  channelState,
+  ENDPOINT_NAMES,
+  isLatchedState,
+  type KeyLatchFacts,
+  type KeyStatus,
+  ruleIds,
+  summaryText,
+} from "../../domain/wire/mod.ts";
+import type { Cell } from "../../runtime/cell.ts";
+import type { Clock } from "../../runtime/clock.ts";
+import { AgentError } from "../../runtime/errors.ts";
+import type { Logger } from "../../runtime/logger.ts";
+import type { HealthReporter, Part } from "../../runtime/part.ts";
+import type { HostChannel } from "../host/mod.ts";
+import type { TargetModes } from "../redirector/mod.ts";
+import type { KeyStore } from "./key_store.ts";
+import {
+  type HeldKey,
+  heldKey,
+  type Latch,
+  type LatchStepped,
+  step,
+  UNKNOWN_LATCH,
+} from "./latch.ts";
+import { LatchWorker } from "./latch_worker.ts";
+import { PollHealth } from "./poll_health.ts";
+import { PollTimer } from "./poll_timer.ts";
+import type { AgentSnapshot } from "./snapshot.ts";
+
+/** What the key keeper needs. */
+export interface KeyKeeperOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly host: HostChannel;
+  readonly store: KeyStore;
+  /** The keeper is its only writer. */
+  readonly snapshot: Cell<AgentSnapshot>;
+  /** Time between polls, milliseconds. */
+  readonly pollIntervalMs: number;
+  /**
+   * Told whenever the key question is settled (a key is held, or the host wants none) for the first time, after a change,
+   * and after a poll that was asked for; and with `false` when it is open again. Source: wire-protocol 4.1.
+   */
+  readonly onKeyReady: (isReady: boolean) => void;
+}
+
+/**
+ * Polls the host, holds the key it wants, and publishes what follows for everybody else. The loop only performs; what is to
+ * be done about keys is decided by `latch.ts`, what a document means by `domain/policy`.
+ */
+export class KeyKeeper implements Part {
+  readonly name = "key_keeper";
+  readonly #options: KeyKeeperOptions;
+  readonly #logger: Logger;
+  readonly #worker: LatchWorker;
+  readonly #timer: PollTimer;
+  #latch: Latch = UNKNOWN_LATCH;
+  #status: KeyStatus | null = null;
+  #channel: string = CHANNEL_UNKNOWN;
+  #summary = "";
+  #isReady = false;
+  /** False while the host names another key than the one that is held, or none. */
+  #isNamed = true;
+  #lastPollWallMs: number | null = null;
+
+  constructor(options: KeyKeeperOptions) {
+    this.#options = options;
+    this.#logger = options.logger.child(this.name);
+    const { host, store, clock } = options;
+    this.#worker = new LatchWorker(host, store, clock, this.#logger);
+    this.#timer = new PollTimer(clock, options.pollIntervalMs);
+  }
+
+  /** Asks for a poll now rather than at its time. At most one such wish waits, and one a second is granted. */
+  notify(): void {
+    this.#timer.wake();
+  }
+
+  /** Whether the host wants a key to be held: neither disabled nor not heard yet. */
+  isLatchedState(): boolean {
+    return isLatchedState(this.#channel);
+  }
+
+  /** Facts for the status document. */
+  facts(): KeyLatchFacts {
+    const key = heldKey(this.#latch)?.key ?? null;
+    const ids = this.#status === null ? { wireserver: "", imds: "" } : ruleIds(this.#status);
+    const facts = {
+      secureChannelState: this.#channel,
+      keyGuid: key?.guid ?? null,
+      keyIncarnationId: key?.incarnationId ?? null,
+      wireServerRuleId: ids.wireserver,
+      imdsRuleId: ids.imds,
+    };
+    if (this.#lastPollWallMs === null) return facts;
+    const lastPollTime = new Date(this.#lastPollWallMs).toISOString();
+    return { ...facts, extra: { lastPollTime } };
+  }
+
+  async run(signal: AbortSignal, reporter: HealthReporter): Promise<void> {
+    const { clock, pollIntervalMs } = this.#options;
+    const health = new PollHealth(clock, pollIntervalMs, reporter);
+    health.started();
+    const watching = health.watch(signal);
+    await this.#openStore();
+    let wanted = false;
+    while (!signal.aborted) {
+      // A wish that a failed poll could not fulfil goes over to the next one.
+      wanted = !await this.#poll(health, signal, wanted) && wanted;
+      wanted = await this.#waitForNext(signal) || wanted;
+    }
+    await watching;
+    health.stopped();
+  }
+
+  /** The folder is also prepared before each key is stored, so that a failure here costs nothing but this line. */
+  async #openStore(): Promise<void> {
+    try {
+      await this.#options.store.open();
+    } catch (error) {
+      if (!(error instanceof AgentError)) throw error;
+      this.#logger.error("key folder is not usable", { code: error.code, cause: error.message });
+    }
+  }
+
+  /** Returns whether the next poll was asked for. */
+  async #waitForNext(signal: AbortSignal): Promise<boolean> {
+    this.#timer.begin(this.#channel === CHANNEL_UNKNOWN);
+    while (await this.#timer.wait(signal) === "woken") {
+      if (!this.isLatchedState()) return true;
+      // In a settled state the question is answered without the host. Source: wire-protocol 4.1.
+      if (this.#isReady) this.#options.onKeyReady(true);
+    }
+    return false;
+  }
+
+  /** Returns whether the poll did all it had to do. */
+  async #poll(health: PollHealth, signal: AbortSignal, wanted: boolean): Promise<boolean> {
+    const { host, clock } = this.#options;
+    let status: KeyStatus;
+    try {
+      status = await host.keyStatus(signal);
+    } catch (error) {
+      if (!(error instanceof AgentError)) throw error;
+      if (signal.aborted) return false;
+      this.#logger.warn("key status is not to be had", { code: error.code, cause: error.message });
+      health.failed(error.code, `Failed to get key status - ${error.message}`);
+      return false;
+    }
+    this.#noteStatus(status);
+    this.#lastPollWallMs = clock.wallMs();
+    return await this.#follow(status, health, signal, wanted);
+  }
+
+  #noteStatus(status: KeyStatus): void {
+    this.#status = status;
+    const summary = summaryText(status);
+    if (summary === this.#summary) return;
+    this.#summary = summary;
+    this.#logger.info("key status changed", { summary });
+    if (status.authorizationScheme !== AUTHORIZATION_SCHEME) {
+      const { authorizationScheme } = status;
+      this.#logger.warn("authorization scheme is not the expected one", { authorizationScheme });
+    }
+    if (status.keyDeliveryMethod !== "http" && status.keyDeliveryMethod !== "vtpm") {
+      const { keyDeliveryMethod } = status;
+      this.#logger.warn("key delivery method is not an expected one", { keyDeliveryMethod });
+    }
+  }
+
+  /** Does what a status document wants. Rules take effect before a key is fetched from the host, never before one from disk. */
+  async #follow(
+    status: KeyStatus,
+    health: PollHealth,
+    signal: AbortSignal,
+    wanted: boolean,
+  ): Promise<boolean> {
+    const { clock, snapshot } = this.#options;
+    const channelBefore = this.#channel;
+    const heldBefore = heldKey(this.#latch);
+    this.#channel = channelState(status);
+    const policy = installPolicy(snapshot.get().policy, buildPolicy(status));
+    let stepped = step(this.#latch, {
+      kind: "status",
+      wantsKey: isLatchedState(this.#channel),
+      keyGuid: status.keyGuid,
+      nowMs: clock.monotonicMs(),
+    });
+    while (true) {
+      this.#latch = stepped.next;
+      const { effect } = stepped;
+      if (effect?.kind !== "load") this.#publish(policy);
+      if (effect === null) break;
+      const outcome = await this.#worker.perform(effect, signal);
+      if (outcome.failure !== null) {
+        if (signal.aborted) return false;
+        const { code, message } = outcome.failure;
+        this.#logger.warn("key is not to be had", { code, cause: message });
+        health.failed(code, message);
+      }
+      stepped = this.#step(outcome.event);
+    }
+    this.#settle(health, channelBefore, heldBefore, wanted);
+    return this.#latch.state !== "latching";
+  }
+
+  #step(event: Parameters<typeof step>[1]): LatchStepped {
+    return step(this.#latch, event);
+  }
+
+  /** Tells health and provisioning how the poll ended. */
+  #settle(
+    health: PollHealth,
+    channelBefore: string,
+    heldBefore: HeldKey | null,
+    wanted: boolean,
+  ): void {
+    const held = heldKey(this.#latch);
+    const isNewKey = held !== null && held.key !== heldBefore?.key;
+    const isNewlyDisabled = this.#latch.state === "disabled" && channelBefore !== CHANNEL_DISABLED;
+    if (isNewKey) this.#logger.info("key latched", { guid: held.key.guid, from: held.from });
+    if (held === null && heldBefore !== null) {
+      this.#logger.info("key dropped", { guid: heldBefore.key.guid });
+    }
+    if (isNewKey && held.from === "disk") health.news("KEY_FROM_DISK", MESSAGES.fromDisk);
+    if (isNewKey && held.from === "attested") health.news("KEY_ATTESTED", MESSAGES.attested);
+    if (isNewlyDisabled) health.news("CHANNEL_DISABLED", MESSAGES.disabled);
+    this.#noteNaming(health, held, isNewKey);
+    if (this.#latch.state !== "latching") health.succeeded();
+
+    const isReady = held !== null || this.#latch.state === "disabled";
+    const isNews = isReady
+      ? isNewKey || isNewlyDisabled || wanted || !this.#isReady
+      : this.#isReady;
+    this.#isReady = isReady;
+    if (isNews) this.#options.onKeyReady(isReady);
+  }
+
+  /** A host that takes an attestation and then names no key, or another, deserves a word. Source: wire-protocol S-13. */
+  #noteNaming(health: PollHealth, held: HeldKey | null, isNewKey: boolean): void {
+    const isNamed = held === null || isNewKey || this.#status?.keyGuid === held.key.guid;
+    if (isNamed === this.#isNamed) return;
+    this.#isNamed = isNamed;
+    if (isNamed) {
+      if (held !== null && !isNewKey) health.news("KEY_ATTESTED", MESSAGES.attested);
+      return;
+    }
+    this.#logger.warn("host does not name the key that it attested", {
+      guid: held?.key.guid ?? "",
+    });
+    health.news("KEY_NOT_NAMED", "The host does not name the key that it attested.");
+  }
+
+  /** One assignment for all that changed; none when nothing did. */
+  #publish(policy: PolicySnapshot): void {
+    const { snapshot } = this.#options;
+    const before = snapshot.get();
+    const held = heldKey(this.#latch);
+    // Callers are sent here only once they can be served: with a key, or with none wanted. Source: wire-protocol 4.5.
+    const isServing = held !== null || this.#channel === CHANNEL_DISABLED;
+    const next: AgentSnapshot = Object.freeze({
+      channel: this.#channel,
+      key: held?.key ?? null,
+      policy,
+      targets: isServing ? sameOr(before.targets, targetsOf(policy)) : before.targets,
+    });
+    if (
+      next.channel === before.channel && next.key === before.key &&
+      next.policy === before.policy && next.targets === before.targets
+    ) return;
+    snapshot.publish(next);
+    if (policy !== before.policy) this.#logPolicy(policy);
+  }
+
+  #logPolicy(policy: PolicySnapshot): void {
+    const { epoch, digest, endpoints } = policy;
+    this.#logger.info("policy installed", { epoch, digest, channel: this.#channel });
+    for (const endpoint of ENDPOINT_NAMES) {
+      const installed: EndpointPolicy = endpoints[endpoint];
+      if (installed.kind === "closed") {
+        const { mode, reason } = installed;
+        this.#logger.warn("endpoint is closed by its policy", { endpoint, mode, reason });
+      }
+    }
+  }
+}
+
+/** The sentences that operators and tests of this product family look for. Source: agent 1.5. */
+const MESSAGES = Object.freeze({
+  fromDisk: "Found key details from local and ready to use.",
+  attested: "Successfully attest the key and ready to use.",
+  disabled: "Customer has not enforce the secure channel state.",
+});
+
+function targetsOf(policy: PolicySnapshot): TargetModes {
+  const targets: Record<string, "audit" | "enforce"> = {};
+  for (const endpoint of ENDPOINT_NAMES) {
+    const { mode } = policy.endpoints[endpoint];
+    if (mode !== "disabled") targets[endpoint] = mode;
+  }
+  return Object.freeze(targets);
+}
+
+/** `before` itself when it says the same. */
+function sameOr(before: TargetModes | null, next: TargetModes): TargetModes {
+  const isSame = before !== null &&
+    ENDPOINT_NAMES.every((endpoint) => before[endpoint] === next[endpoint]);
+  return isSame ? before : next;
+}

@@ -1,0 +1,187 @@
+import type { LatchedKey } from "../../domain/endorsement/mod.ts";
+import { isKeyGuid, type KeyDocument, type KeyGuid } from "../../domain/wire/mod.ts";
+import type { KeyStage } from "./key_store.ts";
+
+/**
+ * After an attestation that the host does not confirm, the next key is asked for only after this, then twice this, and so
+ * on, milliseconds. Source: wire-protocol S-13.
+ */
+export const REACQUIRE_FIRST_MS = 30_000;
+/** No such wait is longer, milliseconds. */
+export const REACQUIRE_CAP_MS = 900_000;
+
+/** A key in use, and how it came to be. */
+export interface HeldKey {
+  readonly key: LatchedKey;
+  readonly from: "attested" | "disk";
+}
+
+/** How often the host took a key without naming it afterwards, and when it may be asked for another. */
+export interface Patience {
+  readonly unconfirmed: number;
+  /** Monotonic milliseconds. */
+  readonly notBeforeMs: number;
+}
+
+/** Which answer the latch waits for. `wait`: none; the next status decides. */
+export type LatchStep = "load" | "acquire" | "store" | "check" | "attest" | "attest-found" | "wait";
+
+/**
+ * Where the agent stands with its key. `unknown`: the host was not heard yet. `disabled`: it wants no key.
+ * `latching`: on the way to a key that the host wants; `previous` stays in use meanwhile. `latched`: a key is in use.
+ */
+export type Latch =
+  | { readonly state: "unknown" }
+  | { readonly state: "disabled" }
+  | {
+    readonly state: "latching";
+    readonly previous: HeldKey | null;
+    readonly step: LatchStep;
+    readonly patience: Patience;
+    /** When the status that started this came, monotonic milliseconds. */
+    readonly sinceMs: number;
+  }
+  | { readonly state: "latched"; readonly held: HeldKey; readonly patience: Patience };
+
+/** What happened. The first is news from the host, the others are outcomes of effects. */
+export type LatchEvent =
+  | {
+    readonly kind: "status";
+    /** Whether the channel's state wants a key. */
+    readonly wantsKey: boolean;
+    readonly keyGuid: string | null;
+    readonly nowMs: number;
+  }
+  | { readonly kind: "loaded"; readonly key: LatchedKey; readonly stage: KeyStage }
+  /** No usable key of that id is stored, or the host refused the one that was found. */
+  | { readonly kind: "none-stored" }
+  | { readonly kind: "granted"; readonly grant: Grant }
+  | { readonly kind: "stored"; readonly grant: Grant }
+  | { readonly kind: "checked"; readonly grant: Grant }
+  | { readonly kind: "attested"; readonly key: LatchedKey; readonly nowMs: number }
+  | { readonly kind: "failed" };
+
+/** A key as the host delivered it, in both forms: to store and to sign with. */
+export interface Grant {
+  readonly document: KeyDocument;
+  readonly key: LatchedKey;
+}
+
+/** What is to be done next. Its outcome comes back as an event. */
+export type LatchEffect =
+  | { readonly kind: "load"; readonly guid: KeyGuid }
+  | { readonly kind: "acquire" }
+  | { readonly kind: "store"; readonly grant: Grant }
+  | { readonly kind: "check"; readonly grant: Grant }
+  | { readonly kind: "attest"; readonly key: LatchedKey; readonly found: boolean };
+
+/** The latch after an event, and what is to be done; `null`: nothing until the next status. */
+export interface LatchStepped {
+  readonly next: Latch;
+  readonly effect: LatchEffect | null;
+}
+
+/** The latch of a process that has just started. */
+export const UNKNOWN_LATCH: Latch = Object.freeze({ state: "unknown" });
+
+const CONFIRMED: Patience = Object.freeze({ unconfirmed: 0, notBeforeMs: 0 });
+
+/** The key that signs in this state; `null` while there is none. */
+export function heldKey(latch: Latch): HeldKey | null {
+  switch (latch.state) {
+    case "latched":
+      return latch.held;
+    case "latching":
+      return latch.previous;
+    default:
+      return null;
+  }
+}
+
+/**
+ * Moves the latch. Pure: the caller performs the effect and brings its outcome back.
+ * @throws TypeError when an outcome arrives that nobody waits for, which is a bug of the caller.
+ * Source: wire-protocol 4.1, 4.2, 4.4 and 4.5.
+ */
+export function step(latch: Latch, event: LatchEvent): LatchStepped {
+  if (event.kind === "status") return onStatus(latch, event);
+  if (latch.state !== "latching" || latch.step === "wait") throw unexpected(latch, event);
+  switch (event.kind) {
+    case "failed":
+      return { next: { ...latch, step: "wait" }, effect: null };
+    case "loaded":
+      expect(latch.step === "load", latch, event);
+      return event.stage === "attested" ? use(event.key, "disk", CONFIRMED) : {
+        next: { ...latch, step: "attest-found" },
+        effect: { kind: "attest", key: event.key, found: true },
+      };
+    case "none-stored":
+      expect(latch.step === "load" || latch.step === "attest-found", latch, event);
+      return seekNew(latch.previous, latch.patience, latch.sinceMs);
+    case "granted":
+      expect(latch.step === "acquire", latch, event);
+      return { next: { ...latch, step: "store" }, effect: { kind: "store", grant: event.grant } };
+    case "stored":
+      expect(latch.step === "store", latch, event);
+      return { next: { ...latch, step: "check" }, effect: { kind: "check", grant: event.grant } };
+    case "checked":
+      expect(latch.step === "check", latch, event);
+      return {
+        next: { ...latch, step: "attest" },
+        effect: { kind: "attest", key: event.grant.key, found: false },
+      };
+    case "attested":
+      expect(latch.step === "attest" || latch.step === "attest-found", latch, event);
+      return latch.step === "attest-found"
+        ? use(event.key, "disk", CONFIRMED)
+        : use(event.key, "attested", lessPatient(latch.patience, event.nowMs));
+  }
+}
+
+function onStatus(latch: Latch, status: LatchEvent & { kind: "status" }): LatchStepped {
+  if (!status.wantsKey) return { next: { state: "disabled" }, effect: null };
+  const held = heldKey(latch);
+  if (held !== null && status.keyGuid === held.key.guid) {
+    return { next: { state: "latched", held, patience: CONFIRMED }, effect: null };
+  }
+  const patience = "patience" in latch ? latch.patience : CONFIRMED;
+  if (status.keyGuid !== null && isKeyGuid(status.keyGuid)) {
+    return {
+      next: { state: "latching", previous: held, step: "load", patience, sinceMs: status.nowMs },
+      effect: { kind: "load", guid: status.keyGuid },
+    };
+  }
+  return seekNew(held, patience, status.nowMs);
+}
+
+/**
+ * Asks for a new key, unless the host has just been given an attestation and keeps naming none or another: a host that never
+ * names what it handed out would otherwise be asked at each poll.
+ */
+function seekNew(previous: HeldKey | null, patience: Patience, nowMs: number): LatchStepped {
+  if (previous !== null && nowMs < patience.notBeforeMs) {
+    return { next: { state: "latched", held: previous, patience }, effect: null };
+  }
+  return {
+    next: { state: "latching", previous, step: "acquire", patience, sinceMs: nowMs },
+    effect: { kind: "acquire" },
+  };
+}
+
+function use(key: LatchedKey, from: HeldKey["from"], patience: Patience): LatchStepped {
+  return { next: { state: "latched", held: { key, from }, patience }, effect: null };
+}
+
+function lessPatient(patience: Patience, nowMs: number): Patience {
+  const waitMs = Math.min(REACQUIRE_FIRST_MS * 2 ** patience.unconfirmed, REACQUIRE_CAP_MS);
+  return { unconfirmed: patience.unconfirmed + 1, notBeforeMs: nowMs + waitMs };
+}
+
+function expect(condition: boolean, latch: Latch, event: LatchEvent): void {
+  if (!condition) throw unexpected(latch, event);
+}
+
+function unexpected(latch: Latch, event: LatchEvent): TypeError {
+  const step = latch.state === "latching" ? `, step ${latch.step}` : "";
+  return new TypeError(`latch is ${latch.state}${step}: nobody waits for \`${event.kind}\``);
+}

@@ -1,0 +1,74 @@
+import type { Clock } from "../../runtime/clock.ts";
+import type { HealthReporter, HealthState } from "../../runtime/part.ts";
+
+/** RUNNING needs a success within this many poll intervals. Source: agent 13 item 4. */
+const FRESH_INTERVALS = 3;
+
+/** Whether polls succeed, in the words of the status document: RUNNING is earned anew every three intervals. */
+export class PollHealth {
+  readonly #clock: Clock;
+  readonly #intervalMs: number;
+  readonly #reporter: HealthReporter;
+  #succeededMs: number | null = null;
+  #failedSince = false;
+  #good = { code: "KEY_LATCH_STARTED", message: "poll secure channel status task started." };
+  #bad = this.#good;
+  #reported = "";
+
+  constructor(clock: Clock, intervalMs: number, reporter: HealthReporter) {
+    this.#clock = clock;
+    this.#intervalMs = intervalMs;
+    this.#reporter = reporter;
+  }
+
+  started(): void {
+    this.#report();
+  }
+
+  /** Something good happened that the next success will tell. The time since the start is added to the message. */
+  news(code: string, message: string): void {
+    this.#good = { code, message: `${message} - ${Math.round(this.#clock.monotonicMs())}` };
+  }
+
+  /** A poll did all it had to do. */
+  succeeded(): void {
+    this.#succeededMs = this.#clock.monotonicMs();
+    this.#failedSince = false;
+    this.#report();
+  }
+
+  /** A poll failed, or a step on the way to a key. */
+  failed(code: string, message: string): void {
+    this.#failedSince = true;
+    this.#bad = { code, message };
+    this.#report();
+  }
+
+  stopped(): void {
+    const message = "poll_secure_channel_status task cancelled.";
+    this.#reporter.report("STOPPED", "KEY_LATCH_STOPPED", message);
+  }
+
+  /** Looks once an interval whether the last success is still fresh, because a poll that hangs reports nothing. */
+  async watch(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await this.#clock.sleep(this.#intervalMs, signal);
+      if (!signal.aborted) this.#report();
+    }
+  }
+
+  #state(): HealthState {
+    if (this.#succeededMs === null) return "UNKNOWN";
+    const ageMs = this.#clock.monotonicMs() - this.#succeededMs;
+    return ageMs <= FRESH_INTERVALS * this.#intervalMs ? "RUNNING" : "STOPPED";
+  }
+
+  #report(): void {
+    const state = this.#state();
+    const { code, message } = this.#failedSince ? this.#bad : this.#good;
+    const report = `${state} ${code} ${message}`;
+    if (report === this.#reported) return;
+    this.#reported = report;
+    this.#reporter.report(state, code, message);
+  }
+}
