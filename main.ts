@@ -1,0 +1,38 @@
+import { type CommandLine, parseCommandLine } from "./src/commands/command_line.ts";
+import { STANDARD_OUTPUT as output } from "./src/commands/output.ts";
+
+/**
+ * Runs the command and returns the exit code. Each command is loaded only when it is asked for; the literal names let the
+ * bundler and the compiler see them all.
+ */
+async function execute(command: CommandLine): Promise<number> {
+  switch (command.kind) {
+    case "version":
+      return (await import("./src/commands/version.ts")).versionCommand(output);
+    case "help":
+      return (await import("./src/commands/help.ts")).helpCommand(output);
+    case "usage":
+      return (await import("./src/commands/help.ts")).usageError(command.error, output);
+    case "status": {
+      const { statusCommand } = await import("./src/commands/status.ts");
+      return await statusCommand(command.waitSeconds, output);
+    }
+    case "simulator": {
+      const { simulatorCommand } = await import("./src/commands/simulator.ts");
+      const { untilAsked } = await import("./src/commands/signals.ts");
+      return await simulatorCommand(command.args, output, untilAsked());
+    }
+    case "console": {
+      const { consoleCommand } = await import("./src/commands/console.ts");
+      const { runAgent } = await import("./src/app.ts");
+      return await consoleCommand(command.configFile, runAgent, output);
+    }
+    case "service": {
+      const { serviceCommand } = await import("./src/commands/service.ts");
+      const { runAgent } = await import("./src/app.ts");
+      return await serviceCommand(runAgent, output);
+    }
+  }
+}
+
+if (import.meta.main) Deno.exit(await execute(parseCommandLine(Deno.args)));

@@ -1,0 +1,101 @@
+/** What the command line asks for. */
+export type CommandLine =
+  | { readonly kind: "service" }
+  | { readonly kind: "console"; readonly configFile: string | null }
+  | { readonly kind: "status"; readonly waitSeconds: number }
+  | { readonly kind: "version" }
+  | { readonly kind: "simulator"; readonly args: readonly string[] }
+  | { readonly kind: "help" }
+  | { readonly kind: "usage"; readonly error: string };
+
+/** What was found, before it is decided what it means together. */
+interface Found {
+  help: boolean;
+  version: boolean;
+  status: boolean;
+  console: boolean;
+  waitSeconds: number | null;
+  configFile: string | null;
+}
+
+/**
+ * Reads the arguments. Where several commands are named, help wins over version, version over status, status over console.
+ * Source: agent 1.2, 5.1.
+ */
+export function parseCommandLine(args: readonly string[]): CommandLine {
+  if (args[0] === "simulator") return { kind: "simulator", args: args.slice(1) };
+  const found: Found = {
+    help: false,
+    version: false,
+    status: false,
+    console: false,
+    waitSeconds: null,
+    configFile: null,
+  };
+  const rest = [...args];
+  while (rest.length > 0) {
+    const error = readOne(rest, found);
+    if (error !== null) return { kind: "usage", error };
+  }
+  return decide(found);
+}
+
+/** Takes one argument, with its value, from the front of `rest`. Returns what is wrong with it, or `null`. */
+function readOne(rest: string[], found: Found): string | null {
+  const [name = "", attached] = splitOnce(rest.shift() ?? "");
+  const value = () => attached ?? rest.shift() ?? null;
+  switch (name) {
+    case "--wait":
+    case "-w":
+      return readWait(value(), found);
+    case "--config":
+      found.configFile = value();
+      return found.configFile === null || found.configFile === ""
+        ? "`--config` wants the path of a file"
+        : null;
+  }
+  const flag = FLAGS.get(name);
+  if (flag === undefined) return `\`${name}\` is no known argument`;
+  if (attached !== undefined) return `\`${name}\` takes no value`;
+  found[flag] = true;
+  return null;
+}
+
+const FLAGS: ReadonlyMap<string, "help" | "version" | "status" | "console"> = new Map([
+  ["-h", "help"],
+  ["--help", "help"],
+  ["help", "help"],
+  ["-v", "version"],
+  ["--version", "version"],
+  ["-s", "status"],
+  ["--status", "status"],
+  ["console", "console"],
+]);
+
+function readWait(text: string | null, found: Found): string | null {
+  if (text === null || !/^\d{1,9}$/.test(text)) {
+    return "`--wait` wants a whole number of seconds";
+  }
+  found.waitSeconds = Number(text);
+  return null;
+}
+
+function decide(found: Found): CommandLine {
+  if (found.help) return { kind: "help" };
+  if (found.waitSeconds !== null && !found.status) {
+    return { kind: "usage", error: "`--wait` goes together with `--status` only" };
+  }
+  if (found.configFile !== null && !found.console) {
+    return { kind: "usage", error: "`--config` goes together with `console` only" };
+  }
+  if (found.version) return { kind: "version" };
+  if (found.status) return { kind: "status", waitSeconds: found.waitSeconds ?? 0 };
+  if (found.console) return { kind: "console", configFile: found.configFile };
+  return { kind: "service" };
+}
+
+/** `--name=value` in two; anything else whole. */
+function splitOnce(argument: string): [string, string?] {
+  const at = argument.startsWith("--") ? argument.indexOf("=") : -1;
+  return at < 0 ? [argument] : [argument.slice(0, at), argument.slice(at + 1)];
+}

@@ -1,0 +1,28 @@
+import type { CommandOutput } from "./output.ts";
+
+const USAGE = `Usage: azure-proxy-agent [--status [--wait SECONDS]] | --version | COMMAND
+
+Guards the metadata endpoints of a virtual machine: every request is attributed to its process, authorised, signed and recorded.
+
+  (nothing)                run as a service, configured by /etc/azure/proxy-agent.json
+  console [--config FILE]  run in the foreground until Enter, SIGINT or SIGTERM
+  -s, --status             ask the running agent whether provisioning has finished
+  -w, --wait SECONDS       with --status: keep asking for so long
+  -v, --version            print the version
+  simulator [options]      play the platform's host; see simulator --help
+  -h, --help               print this
+
+Exit codes: 0 done, 1 failed or not finished, 2 wrong usage or configuration, or provisioning ended with an error.
+`;
+
+/** Prints how the program is used. Returns the exit code. */
+export function helpCommand(output: CommandOutput): number {
+  output.out(USAGE);
+  return 0;
+}
+
+/** Says what is wrong with the command line and prints how the program is used. Returns the exit code. Source: agent 5.1. */
+export function usageError(error: string, output: CommandOutput): number {
+  output.err(`${error}\n\n${USAGE}`);
+  return 2;
+}

@@ -1,0 +1,111 @@
+import type { Config } from "../config.ts";
+import { configCandidates, loadConfig } from "../config_file.ts";
+import type { CommandOutput } from "./output.ts";
+import { STOP_SIGNALS } from "./signals.ts";
+
+/** Nobody but the owner may use what is created without a mode of its own. */
+const UMASK = 0o077;
+/** The orderly stop has a deadline for each step; this one is for all of them, should one step hang. */
+const STOP_WITHIN_MS = 30_000;
+
+/** What `runAgent` is told besides its settings. */
+export interface RunOptions {
+  readonly foreground: boolean;
+  /** What the administrator should hear about the configuration. */
+  readonly warnings: readonly string[];
+}
+
+/** The agent itself: runs until `signal` fires, stops in order, returns the exit code. */
+export type AgentRun = (
+  config: Config,
+  options: RunOptions,
+  signal: AbortSignal,
+) => Promise<number>;
+
+/** What the operating system does for a run; the real one is `PROCESS`. */
+export interface ProcessControl {
+  umask(mask: number): void;
+  onSignal(signal: Deno.Signal, handler: () => void): void;
+  offSignal(signal: Deno.Signal, handler: () => void): void;
+  /** Ends the process at once. */
+  exit(code: number): void;
+  readonly executable: string;
+  environment(name: string): string | undefined;
+}
+
+/** The process that runs this code. */
+export const PROCESS: ProcessControl = Object.freeze({
+  umask: (mask: number) => void Deno.umask(mask),
+  onSignal: (signal: Deno.Signal, handler: () => void) => Deno.addSignalListener(signal, handler),
+  offSignal: (signal: Deno.Signal, handler: () => void) =>
+    Deno.removeSignalListener(signal, handler),
+  exit: (code: number) => Deno.exit(code),
+  get executable() {
+    return Deno.execPath();
+  },
+  environment: (name: string) => Deno.env.get(name),
+});
+
+/**
+ * Loads the configuration and runs the agent until a signal or `stop` ends it: the first signal begins the orderly stop, a
+ * second one ends the process at once. Returns the exit code; 2 when the configuration cannot be used.
+ */
+export async function runUntilStopped(
+  run: AgentRun,
+  options: { readonly foreground: boolean; readonly configFile: string | null },
+  output: CommandOutput,
+  stop: AbortSignal,
+  control: ProcessControl = PROCESS,
+): Promise<number> {
+  control.umask(UMASK);
+  const candidates = configCandidates(control.executable);
+  const loaded = await loadConfig(options.configFile, candidates, control.environment);
+  if (!loaded.ok) {
+    output.err(loaded.error.map((problem) => `${problem}\n`).join(""));
+    return 2;
+  }
+  const { config, warnings } = loaded.value;
+  if (config.logFolder === null) {
+    // The sentence is known to those who read the journal. Source: agent 1.3.
+    output.out("The log folder is not set, skip write to GPA managed file log.\n");
+  }
+  const stopping = new AbortController();
+  const watch = watchForStop(stopping, stop, output, control);
+  try {
+    const { foreground } = options;
+    return await run(config, { foreground, warnings }, stopping.signal);
+  } catch (error) {
+    output.err(`The agent ended: ${error instanceof Error ? error.message : String(error)}\n`);
+    return 1;
+  } finally {
+    watch[Symbol.dispose]();
+  }
+}
+
+/** Turns signals and `stop` into the orderly stop, until the result is disposed of. */
+function watchForStop(
+  stopping: AbortController,
+  stop: AbortSignal,
+  output: CommandOutput,
+  control: ProcessControl,
+): Disposable {
+  let deadline: ReturnType<typeof setTimeout> | undefined;
+  const begin = () => {
+    deadline ??= setTimeout(() => {
+      output.err("The agent did not stop in time and is ended\n");
+      control.exit(1);
+    }, STOP_WITHIN_MS);
+    stopping.abort();
+  };
+  const onSignal = () => stopping.signal.aborted ? control.exit(1) : begin();
+  for (const signal of STOP_SIGNALS) control.onSignal(signal, onSignal);
+  if (stop.aborted) begin();
+  stop.addEventListener("abort", begin, { once: true });
+  return {
+    [Symbol.dispose]() {
+      clearTimeout(deadline);
+      stop.removeEventListener("abort", begin);
+      for (const signal of STOP_SIGNALS) control.offSignal(signal, onSignal);
+    },
+  };
+}

@@ -1,0 +1,48 @@
+import { type ConfigContext, decodeConfig, type DecodedConfig } from "./config.ts";
+import { describeFileError } from "./runtime/files.ts";
+import { err, type Result } from "./runtime/result.ts";
+
+/** A configuration file that is larger is a mistake. */
+const MOST_BYTES = 1024 * 1024;
+
+/** Where a configuration is looked for when none is named, in order. Source: agent 2.1. */
+export function configCandidates(executable: string): readonly string[] {
+  const folder = executable.replace(/\/[^/]*$/, "");
+  return ["/etc/azure/proxy-agent.json", `${folder}/proxy-agent.json`];
+}
+
+/**
+ * Reads and decodes the named file, or the first of the candidates that exists. Errors are sentences that name the file.
+ *
+ * Source: agent 2.1.
+ */
+export async function loadConfig(
+  named: string | null,
+  candidates: readonly string[],
+  environment: ConfigContext["environment"],
+): Promise<Result<DecodedConfig, readonly string[]>> {
+  for (const path of named === null ? candidates : [named]) {
+    let text: string;
+    try {
+      text = await readSmallFile(path);
+    } catch (error) {
+      if (named === null && error instanceof Deno.errors.NotFound) continue;
+      const cause = describeFileError(error);
+      return err([`The configuration \`${path}\` cannot be read: ${cause}`]);
+    }
+    const decoded = decodeConfig(text, { environment, namedFile: named !== null });
+    if (decoded.ok) return decoded;
+    return err(
+      decoded.error.map((problem) => `The configuration \`${path}\` is wrong: ${problem}`),
+    );
+  }
+  const places = candidates.map((path) => `\`${path}\``).join(" or ");
+  return err([`There is no configuration at ${places}; create one or name one with --config`]);
+}
+
+async function readSmallFile(path: string): Promise<string> {
+  const info = await Deno.stat(path);
+  if (!info.isFile) throw new Error("not a regular file");
+  if (info.size > MOST_BYTES) throw new Error(`larger than ${MOST_BYTES} bytes`);
+  return await Deno.readTextFile(path);
+}
