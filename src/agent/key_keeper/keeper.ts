@@ -6,6 +6,7 @@ import {
 } from "../../domain/policy/mod.ts";
 import {
   AUTHORIZATION_SCHEME,
+  type AuthorizationRules,
   CHANNEL_DISABLED,
   CHANNEL_UNKNOWN,
   channelState,
@@ -105,6 +106,11 @@ export class KeyKeeper implements Part {
     if (this.#lastPollWallMs === null) return facts;
     const lastPollTime = new Date(this.#lastPollWallMs).toISOString();
     return { ...facts, extra: { lastPollTime } };
+  }
+
+  /** The rules of the last document; `null` before the first and when it had none. */
+  rules(): AuthorizationRules | null {
+    return this.#status?.authorizationRules ?? null;
   }
 
   async run(signal: AbortSignal, reporter: HealthReporter): Promise<void> {
