@@ -49,7 +49,7 @@ export const CONFIG_DEFAULTS = Object.freeze(
   {
     pollKeyStatusIntervalInSeconds: 15,
     maxEventFileCount: 30,
-    ebpfProgramName: "redirector.bpf.o",
+    ebpfProgramName: "redirector.o",
     fileLogLevel: "info",
     fileLogLevelForSystemEvents: "error",
     cgroupRoot: "/sys/fs/cgroup",
