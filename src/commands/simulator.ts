@@ -10,6 +10,7 @@ import {
   type SimulatorAddresses,
   startSimulator,
 } from "../simulator/mod.ts";
+import type { CommandOutput } from "./output.ts";
 
 /** What the command line asked for. */
 export type SimulatorRequest =
@@ -21,12 +22,6 @@ export type SimulatorRequest =
   }
   | { readonly kind: "help" }
   | { readonly kind: "usage"; readonly error: string };
-
-/** Where a command writes. */
-export interface CommandOutput {
-  out(text: string): void;
-  err(text: string): void;
-}
 
 const USAGE = `Usage: azure-proxy-agent simulator [options]
 
