@@ -57,6 +57,8 @@ const ENDINGS: readonly (readonly [ending: string, family: Family])[] = Object.f
   ["bearer", "weak"],
 ]);
 
+const SHORTEST_ENDING = 3;
+
 /** Authorization schemes, for `authorization` without a colon: in prose the word alone says nothing. */
 const SCHEMES: readonly string[] = Object.freeze([
   "basic",
@@ -92,7 +94,8 @@ export function findAssignment(text: CharSource, from: number): Span | null {
       at++;
       continue;
     }
-    const family = mayEndName(text.code(end)) ? familyOf(text, at, end) : null;
+    const named = end - at >= SHORTEST_ENDING && mayEndName(text.code(end));
+    const family = named ? familyOf(text, at, end) : null;
     if (family !== null) {
       const secretEnd = endOfSecret(text, family, at, end);
       if (secretEnd > 0) return { start: nameStart(text, at, end), end: secretEnd };

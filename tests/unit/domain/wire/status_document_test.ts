@@ -1,0 +1,119 @@
+import assert from "node:assert/strict";
+import {
+  type AggregateFacts,
+  overallState,
+  statusDocument,
+  statusTimestamp,
+} from "../../../../src/domain/wire/mod.ts";
+
+const FACTS: AggregateFacts = {
+  wallMs: Date.UTC(2026, 0, 6, 7, 8, 9, 120),
+  version: "1.2.3",
+  monitor: { status: "RUNNING", message: "m" },
+  keyLatch: { status: "RUNNING", message: "m" },
+  keyLatchFacts: {
+    secureChannelState: "wireserver",
+    keyGuid: "5b1c",
+    keyIncarnationId: 2,
+    wireServerRuleId: "w",
+    imdsRuleId: "i",
+  },
+  redirector: { status: "RUNNING", message: "m" },
+  listener: { status: "RUNNING", message: "m" },
+  telemetry: { status: "UNKNOWN", message: "m" },
+  requestCount: 12,
+  connections: [{
+    userName: "root",
+    ip: "169.254.169.254",
+    port: 80,
+    processCmdLine: "curl -s",
+    responseStatus: "200 OK",
+    count: 3,
+    userGroups: ["root"],
+    processFullPath: "/usr/bin/curl",
+  }],
+  failedAuthentications: [],
+};
+
+Deno.test("statusDocument() is the documented text, byte for byte", () => {
+  assert.equal(
+    statusDocument(FACTS, "compact"),
+    '{"timestamp":"2026-01-06T07:08:09.120","proxyAgentStatus":{"version":"1.2.3","status":"SUCCESS",' +
+      '"monitorStatus":{"status":"RUNNING","message":"m"},' +
+      '"keyLatchStatus":{"status":"RUNNING","message":"m","states":{"secureChannelState":"wireserver",' +
+      '"keyGuid":"5b1c","wireServerRuleId":"w","imdsRuleId":"i","hostGARuleId":"w","keyIncarnationId":"2"}},' +
+      '"ebpfProgramStatus":{"status":"RUNNING","message":"m"},' +
+      '"proxyListenerStatus":{"status":"RUNNING","message":"m"},' +
+      '"telemetryLoggerStatus":{"status":"UNKNOWN","message":"m"},"proxyConnectionsCount":12},' +
+      '"proxyConnectionSummary":[{"userName":"root","ip":"169.254.169.254","port":80,' +
+      '"processCmdLine":"curl -s","responseStatus":"200 OK","count":3,"userGroups":["root"],' +
+      '"processFullPath":"/usr/bin/curl"}],"failedAuthenticateSummary":[]}',
+  );
+});
+
+Deno.test("statusDocument() pretty says the same with two blanks", () => {
+  const pretty = statusDocument(FACTS, "pretty");
+  assert.deepEqual(JSON.parse(pretty), JSON.parse(statusDocument(FACTS, "compact")));
+  assert.ok(
+    pretty.startsWith('{\n  "timestamp": "2026-01-06T07:08:09.120",\n  "proxyAgentStatus": {\n'),
+  );
+});
+
+Deno.test("statusDocument() omits what is unknown and appends extra states", () => {
+  const keyLatchFacts = {
+    ...FACTS.keyLatchFacts,
+    keyGuid: null,
+    keyIncarnationId: null,
+    extra: { lastPollTime: "t" },
+  };
+  const document = JSON.parse(statusDocument({ ...FACTS, keyLatchFacts }, "compact"));
+  assert.deepEqual(Object.keys(document.proxyAgentStatus.keyLatchStatus.states), [
+    "secureChannelState",
+    "wireServerRuleId",
+    "imdsRuleId",
+    "hostGARuleId",
+    "lastPollTime",
+  ]);
+});
+
+Deno.test("statusDocument() writes summary members in order, and null where nothing is known", () => {
+  const shuffled = {
+    processFullPath: null,
+    userGroups: null,
+    extra: 1,
+    count: 3,
+    responseStatus: "200 OK",
+    processCmdLine: "c",
+    port: 80,
+    ip: "1.2.3.4",
+    userName: "u",
+  };
+  const text = statusDocument({ ...FACTS, connections: [shuffled] }, "compact");
+  assert.ok(text.includes(
+    '[{"userName":"u","ip":"1.2.3.4","port":80,"processCmdLine":"c","responseStatus":"200 OK",' +
+      '"count":3,"userGroups":null,"processFullPath":null}]',
+  ));
+});
+
+Deno.test("statusDocument() cuts messages at 1024 bytes, never inside a character", () => {
+  const long = (message: string) =>
+    JSON.parse(statusDocument({ ...FACTS, monitor: { status: "RUNNING", message } }, "compact"))
+      .proxyAgentStatus.monitorStatus.message;
+  assert.equal(long("x".repeat(1024)), "x".repeat(1024));
+  assert.equal(long("x".repeat(1025)), "x".repeat(1024) + "...");
+  assert.equal(long("x".repeat(1022) + "€"), "x".repeat(1022) + "...");
+});
+
+Deno.test("overallState() needs key latch, redirector and listener running, and nothing else", () => {
+  const stopped = { status: "STOPPED", message: "" } as const;
+  assert.equal(overallState({ ...FACTS, telemetry: stopped } as AggregateFacts), "SUCCESS");
+  for (const part of ["keyLatch", "redirector", "listener"]) {
+    for (const status of ["STOPPED", "UNKNOWN"]) {
+      assert.equal(overallState({ ...FACTS, [part]: { status, message: "" } }), "ERROR");
+    }
+  }
+});
+
+Deno.test("statusTimestamp() has three digits and no zone", () => {
+  assert.equal(statusTimestamp(0), "1970-01-01T00:00:00.000");
+});
