@@ -259,7 +259,10 @@ static __always_inline void discount_user(__u32 uid)
 {
 	__u64 *live = bpf_map_lookup_elem(&user_connections, &uid);
 
-	if (live && __sync_fetch_and_add(live, -1ULL) <= 1)
+	if (!live)
+		return;
+	__sync_fetch_and_add(live, -1ULL);
+	if (!*live)
 		bpf_map_delete_elem(&user_connections, &uid);
 }
 
