@@ -34,6 +34,8 @@ const HOT_ROOMS = new Set(
 );
 /** Built-in modules that compute and do nothing else. */
 const PURE_BUILT_INS = new Set(["node:buffer", "node:crypto"]);
+/** The one file outside the product that it reads: its version stands there. */
+const MANIFEST = "deno.json";
 const TESTING_PACKAGES = new Set(["fast-check"]);
 
 /** Places a file by its path, which is relative to the root of the repository and has forward slashes. */
@@ -77,6 +79,7 @@ function judgeOwn(
   typeOnly: boolean,
 ): string | null {
   const to = placeOf(target);
+  if (target === MANIFEST && from.tier === "wiring") return null;
   if (to.tier === "free") return `the product does not depend on \`${topFolder(target)}\``;
   const sameRoom = from.room !== null && from.room === to.room;
   if (sameRoom) {

@@ -48,6 +48,8 @@ Deno.test("judgeImport() lets the wiring files import everything but a platform'
   allowed("src/commands/simulator.ts", "../simulator/mod.ts");
   allowed("main.ts", "./ffi/libc.ts");
   refused("src/app.ts", "./platform/linux/files.ts", /only src\/platform itself/);
+  allowed("src/version.ts", "../deno.json");
+  refused("src/agent/status/writer.ts", "../../../deno.json", /does not depend/);
   refused("main.ts", "./tools/check.ts", /does not depend on `tools`/);
   refused("src/config.ts", "../tests/unit/a.ts", /does not depend on `tests`/);
 });
