@@ -40,11 +40,18 @@ function listed(complaints: readonly string[]): Promise<string | null> {
   return Promise.resolve(complaints.length === 0 ? null : complaints.join("\n"));
 }
 
+/** Runs one check and says how it went. Returns null when all is well, and else what there is to mend. */
+export function runCheck(check: Check): Promise<string | null> {
+  return withProgress(`check: ${check.name}`, () => check.run(), {
+    verdict: (complaint) => complaint === null ? "passed" : "failed",
+  });
+}
+
 async function main(): Promise<number> {
   Deno.chdir(new URL("..", import.meta.url));
   let failed = 0;
   for (const check of CHECKS) {
-    const complaint = await withProgress(check.name, () => check.run());
+    const complaint = await runCheck(check);
     if (complaint === null) continue;
     failed++;
     console.log(complaint);

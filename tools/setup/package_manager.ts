@@ -200,7 +200,7 @@ function say(
       logPath: SETUP_LOG,
       env: ENVIRONMENT,
       onLine: (line) => newest = line,
-    }), () => newest);
+    }), { detail: () => newest });
 }
 
 function installFailure(

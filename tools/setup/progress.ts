@@ -26,14 +26,19 @@ export function spoken(ms: number): string {
   return `${Math.floor(seconds / 60)} min ${String(seconds % 60).padStart(2, "0")} s`;
 }
 
-/**
- * Says what is being done, shows that it goes on when it takes longer than two seconds, and says how long it took.
- * `detail` gives the newest thing known about the work, such as the test that runs.
- */
+/** What else is shown about a piece of work. */
+export interface ProgressOptions<T> {
+  /** The newest thing known while it goes on, such as the test that runs. */
+  readonly detail?: () => string;
+  /** What came of it, in a word or two; `done` when absent. */
+  readonly verdict?: (result: T) => string;
+}
+
+/** Says what is being done, shows that it goes on when it takes longer than two seconds, and says how long it took. */
 export async function withProgress<T>(
   label: string,
   work: () => Promise<T>,
-  detail: () => string = () => "",
+  { detail = () => "", verdict = () => "done" }: ProgressOptions<T> = {},
 ): Promise<T> {
   const terminal = Deno.stdout.isTerminal();
   const startedMs = performance.now();
@@ -58,7 +63,7 @@ export async function withProgress<T>(
   try {
     const result = await work();
     if (terminal) writeNow("\r\x1b[K");
-    console.log(`${label}: done in ${spoken(performance.now() - startedMs)}`);
+    console.log(`${label}: ${verdict(result)} in ${spoken(performance.now() - startedMs)}`);
     return result;
   } catch (error) {
     if (terminal) writeNow("\r\x1b[K");

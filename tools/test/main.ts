@@ -6,7 +6,7 @@
  * @module
  */
 import { buildBpf } from "../build_bpf.ts";
-import { CHECKS } from "../check.ts";
+import { CHECKS, runCheck } from "../check.ts";
 import {
   BUILD_TOOLS,
   CLIENT_TOOLS,
@@ -22,7 +22,7 @@ import {
 import { leastCovered, measureCoverage, percentage } from "./coverage.ts";
 import type { TestCase } from "./junit.ts";
 import { CHECK_SUITE, parseOptions, type TestOptions, USAGE } from "./options.ts";
-import { runSuite, SUITES } from "./suites.ts";
+import { counts, runSuite, SUITES } from "./suites.ts";
 
 const OUTPUT = "build/test";
 const TOOLS: readonly Tool[] = [...BUILD_TOOLS, ...RUN_TOOLS, ...CLIENT_TOOLS, "bpftool"];
@@ -82,7 +82,7 @@ function isGate(options: TestOptions): boolean {
 async function runChecks(): Promise<TestCase[]> {
   const results: TestCase[] = [];
   for (const check of CHECKS) {
-    const complaint = await withProgress(`check: ${check.name}`, () => check.run());
+    const complaint = await runCheck(check);
     results.push({
       name: `check: ${check.name}`,
       file: "tools/check.ts",
@@ -135,9 +135,7 @@ function closingLine(results: readonly TestCase[], gate: boolean): number {
     if (outcome === "skipped") console.log(`SKIPPED ${file}: ${name}`);
   }
   if (gate && count("skipped") > 0) console.log("a skipped test fails the full run");
-  console.log(
-    `${count("passed")} passed, ${count("failed")} failed, ${count("skipped")} skipped`,
-  );
+  console.log(counts(results));
   return count("failed") > 0 || (gate && count("skipped") > 0) || results.length === 0 ? 1 : 0;
 }
 

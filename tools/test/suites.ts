@@ -1,4 +1,10 @@
-import { denoEnvironment, LOCKED, runCommand, withProgress } from "../setup/mod.ts";
+import {
+  type CommandOutcome,
+  denoEnvironment,
+  LOCKED,
+  runCommand,
+  withProgress,
+} from "../setup/mod.ts";
 import { parseJunit, type TestCase } from "./junit.ts";
 
 /** A folder of tests that run in one process. */
@@ -33,58 +39,87 @@ export interface SuiteOptions {
   readonly leftMs: number;
 }
 
-/** Runs one suite. Whatever keeps it from ending properly is a failed test of its own, so that nothing passes unseen. */
-export async function runSuite(suite: Suite, options: SuiteOptions): Promise<TestCase[]> {
-  const logPath = `${options.outputFolder}/${suite.name}.log`;
-  const reportPath = `${options.outputFolder}/${suite.name}.xml`;
-  const limitMs = Math.min(suite.limitMs, options.leftMs);
-  const broken = (message: string): TestCase => ({
+/** Runs one suite and says how it went. */
+export function runSuite(suite: Suite, options: SuiteOptions): Promise<TestCase[]> {
+  let newest = "";
+  return withProgress(
+    `tests: ${suite.name}`,
+    () => runTests(suite, options, (line) => newest = line.trim() || newest),
+    { detail: () => newest, verdict: counts },
+  );
+}
+
+async function runTests(
+  suite: Suite,
+  { outputFolder, coverageFolder, filter, leftMs }: SuiteOptions,
+  onLine: (line: string) => void,
+): Promise<TestCase[]> {
+  const reportPath = `${outputFolder}/${suite.name}.xml`;
+  const limitMs = Math.min(suite.limitMs, leftMs);
+  if (!hasTests(suite.folder)) return [brokenSuite(suite, `${suite.folder} holds no test`)];
+  if (limitMs <= 0) return [brokenSuite(suite, "no time was left for it")];
+  const outcome = await runCommand(
+    [
+      Deno.execPath(),
+      "test",
+      "--allow-all",
+      "--no-check",
+      ...LOCKED,
+      `--junit-path=${reportPath}`,
+      ...(coverageFolder === null ? [] : ["--coverage-raw-data-only"]),
+      ...(filter === null ? [] : [`--filter=${filter}`]),
+      suite.folder,
+    ],
+    {
+      limitMs,
+      logPath: `${outputFolder}/${suite.name}.log`,
+      onLine,
+      env: {
+        ...denoEnvironment(),
+        ...(coverageFolder !== null && { DENO_COVERAGE_DIR: coverageFolder }),
+      },
+    },
+  );
+  // Deno reports what a filter leaves out as skipped.
+  const cases = readReport(reportPath).filter((each) =>
+    filter === null || each.outcome !== "skipped"
+  );
+  return withBreakage(suite, outcome, cases);
+}
+
+/** The reported tests, and a failed one of its own for whatever kept the suite from ending properly, so that nothing passes unseen. */
+export function withBreakage(
+  suite: Suite,
+  outcome: CommandOutcome,
+  cases: readonly TestCase[],
+): TestCase[] {
+  const lastWords = () => `its last words:\n${lastLines(outcome.tail)}`;
+  if (outcome.timedOut) {
+    return [...cases, brokenSuite(suite, `it was ended at its time limit; ${lastWords()}`)];
+  }
+  if (outcome.code !== 0 && !cases.some((each) => each.outcome === "failed")) {
+    return [
+      ...cases,
+      brokenSuite(suite, `it ended with exit code ${outcome.code}; ${lastWords()}`),
+    ];
+  }
+  return cases.length === 0 ? [brokenSuite(suite, "it ran no test")] : [...cases];
+}
+
+function brokenSuite(suite: Suite, message: string): TestCase {
+  return {
     name: `the suite ${suite.name} runs to its end`,
     file: suite.folder,
     outcome: "failed",
     message,
-  });
-  if (!hasTests(suite.folder)) return [broken(`${suite.folder} holds no test`)];
-  if (limitMs <= 0) return [broken("no time was left for it")];
-  let newest = "";
-  const outcome = await withProgress(`tests: ${suite.name}`, () =>
-    runCommand(
-      [
-        Deno.execPath(),
-        "test",
-        "--allow-all",
-        "--no-check",
-        ...LOCKED,
-        `--junit-path=${reportPath}`,
-        ...(options.coverageFolder === null ? [] : ["--coverage-raw-data-only"]),
-        ...(options.filter === null ? [] : [`--filter=${options.filter}`]),
-        suite.folder,
-      ],
-      {
-        limitMs,
-        logPath,
-        onLine: (line) => newest = line.trim() || newest,
-        env: {
-          ...denoEnvironment(),
-          ...(options.coverageFolder !== null && { DENO_COVERAGE_DIR: options.coverageFolder }),
-        },
-      },
-    ), () => newest);
+  };
+}
 
-  const cases = readReport(reportPath);
-  const failures = cases.filter((each) => each.outcome === "failed").length;
-  if (outcome.timedOut) {
-    cases.push(
-      broken(`ended after ${limitMs / 1000} s; its last words:\n${lastLines(outcome.tail)}`),
-    );
-  } else if (outcome.code !== 0 && failures === 0) {
-    cases.push(
-      broken(`ended with exit code ${outcome.code}; its last words:\n${lastLines(outcome.tail)}`),
-    );
-  } else if (cases.length === 0) {
-    cases.push(broken(options.filter === null ? "it ran no test" : "no test has such a name"));
-  }
-  return cases;
+/** `N passed, N failed, N skipped`. */
+export function counts(cases: readonly TestCase[]): string {
+  return (["passed", "failed", "skipped"] as const)
+    .map((outcome) => `${cases.filter((each) => each.outcome === outcome).length} ${outcome}`)
+    .join(", ");
 }
 
 function readReport(path: string): TestCase[] {
