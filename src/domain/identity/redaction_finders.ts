@@ -177,17 +177,15 @@ export function findMarkedKey(text: CharSource, from: number): Span | null {
   return null;
 }
 
-/** Base64 of at least 40 characters with padding, as storage and service keys have it; 43 and 86 need no end behind. */
+/**
+ * Base64 of at least 40 characters with padding, as storage and service keys have it. What follows does not matter: it may be
+ * a secret too, and what is decided here must not change when that is gone.
+ */
 export function findPaddedKey(text: CharSource, from: number): Span | null {
   for (let start = from; start < text.length; start++) {
     const end = runEnd(text, start, ALNUM | BASE64_MARK);
-    const length = end - start;
-    if (length >= 40) {
-      const padded = afterPadding(text, end);
-      const closed = (classOf(text.code(padded)) & (ALNUM | BASE64_MARK)) === 0;
-      const exact = (length === 43 && padded > end) || (length === 86 && padded === end + 2);
-      if (exact || (padded > end && closed)) return { start, end: padded };
-    }
+    const padded = afterPadding(text, end);
+    if (end - start >= 40 && padded > end) return { start, end: padded };
     start = end;
   }
   return null;
