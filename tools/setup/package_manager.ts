@@ -99,10 +99,9 @@ async function installWith(manager: Manager, missing: readonly Tool[]): Promise<
 
 async function installWithApt(missing: readonly Tool[]): Promise<void> {
   const wanted = packagesFor(missing, "apt");
-  let updated = false;
+  let updated: CommandOutcome | null = null;
   const update = async () => {
-    updated = true;
-    const outcome = await say(
+    updated = await say(
       "fetching the package lists (apt-get update)",
       [
         "apt-get",
@@ -114,21 +113,14 @@ async function installWithApt(missing: readonly Tool[]): Promise<void> {
       ],
       UPDATE_LIMIT_MS,
     );
-    if (outcome.code !== 0) {
-      console.log("apt-get update complained; going on with the lists it got");
-    }
+    return updated;
   };
   let chosen = choosePackages(wanted, await aptCandidates(wanted.flat()));
   if (chosen.unknown.length > 0) {
-    await update();
+    // One source of several that cannot be reached is not our business, as long as the others have what is missing.
+    const outcome = await update();
     chosen = choosePackages(wanted, await aptCandidates(wanted.flat()));
-  }
-  if (chosen.unknown.length > 0) {
-    throw SetupError.of(
-      `the machine's package sources offer no ${chosen.unknown.join(", ")}`,
-      "see that the network is up and that /etc/apt names a mirror with the distribution's main " +
-        `(on Ubuntu also universe) section; what apt-get said is in ${SETUP_LOG}`,
-    );
+    if (chosen.unknown.length > 0) throw nothingOnOffer(chosen.unknown, outcome);
   }
   const install = () =>
     say(
@@ -138,7 +130,7 @@ async function installWithApt(missing: readonly Tool[]): Promise<void> {
     );
   let outcome = await install();
   // Lists older than the mirror name files that are gone; one fresh look mends that.
-  if (outcome.code !== 0 && !updated && !outcome.timedOut) {
+  if (outcome.code !== 0 && updated === null && !outcome.timedOut) {
     await update();
     outcome = await install();
   }
@@ -148,10 +140,19 @@ async function installWithApt(missing: readonly Tool[]): Promise<void> {
 
 /** Debian starts a server as soon as it is installed; the bench wants the program only, on ports of its own. */
 async function stopFreshNginx(): Promise<void> {
-  const command: [string, ...string[]] = onPath("systemctl") === null
-    ? ["/etc/init.d/nginx", "stop"]
-    : ["systemctl", "disable", "--now", "nginx"];
+  const managed = onPath("systemctl") !== null && isFolder("/run/systemd/system");
+  const command: [string, ...string[]] = managed
+    ? ["systemctl", "disable", "--now", "nginx"]
+    : ["nginx", "-s", "stop"];
   await say("stopping the nginx service that the package started", command, 60_000);
+}
+
+function isFolder(path: string): boolean {
+  try {
+    return Deno.statSync(path).isDirectory;
+  } catch {
+    return false;
+  }
 }
 
 /** Of each list of names the first with a candidate version; `unknown` holds the first names of the lists with none. */
@@ -200,7 +201,32 @@ function say(
       logPath: SETUP_LOG,
       env: ENVIRONMENT,
       onLine: (line) => newest = line,
-    }), { detail: () => newest });
+    }), {
+    detail: () => newest,
+    verdict: ({ code }) => code === 0 ? "done" : "failed",
+  });
+}
+
+/** Tells sources that could not be asked from sources that have no such package. */
+export function nothingOnOffer(
+  unknown: readonly string[],
+  updated: Pick<CommandOutcome, "code" | "timedOut" | "tail">,
+): SetupError {
+  const unreachable =
+    /^(?:E|W|Err)[:\s].*(?:Failed to fetch|Could not|Unable to|Temporary failure).*$/m
+      .exec(updated.tail)?.[0];
+  if (unreachable !== undefined || updated.timedOut) {
+    const { remedy } = diagnose({ timedOut: updated.timedOut, tail: "Failed to fetch" });
+    return SetupError.of(
+      `the package lists could not be fetched: ${unreachable ?? "no end in time"}`,
+      `${remedy}; everything apt-get said is in ${SETUP_LOG}`,
+    );
+  }
+  return SetupError.of(
+    `the machine's package sources offer no ${unknown.join(", ")}`,
+    "see that /etc/apt names a mirror with the distribution's main section, on Ubuntu also universe; " +
+      `everything apt-get said is in ${SETUP_LOG}`,
+  );
 }
 
 function installFailure(

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import {
   choosePackages,
   diagnose,
+  nothingOnOffer,
   parseCandidates,
 } from "../../../../tools/setup/package_manager.ts";
 
@@ -48,4 +49,13 @@ Deno.test("diagnose() gives each kind of failure its remedy", () => {
 Deno.test("diagnose() quotes the last complaint", () => {
   const tail = "Get:1 x\nE: first\nE: second\nmore\n";
   assert.equal(diagnose({ timedOut: false, tail }).reason, "E: second");
+});
+
+Deno.test("nothingOnOffer() tells a network that is down from a source without the package", () => {
+  const tail =
+    "W: Failed to fetch http://mirror/InRelease  Temporary failure resolving 'mirror'\nW: Some index";
+  const down = nothingOnOffer(["wrk"], { code: 0, timedOut: false, tail });
+  assert.match(down.message, /could not be fetched: W: Failed to fetch/);
+  const absent = nothingOnOffer(["wrk"], { code: 0, timedOut: false, tail: "Hit:1 http://mirror" });
+  assert.match(absent.message, /offer no wrk/);
 });
