@@ -73,8 +73,8 @@ export function isForwardable(value: unknown): value is Forwardable {
 /**
  * Signs a permitted request; with no key latched it goes unsigned and says so. `body` is the whole content, without
  * transfer coding, of the length the framing announced.
- * INVARIANT: what is signed is what is sent. Framing fields follow the body: an empty chunked body has none, and there
- * are never both a length and a transfer coding.
+ * INVARIANT: what is signed is what is sent. DEVIATION D-11: framing fields follow the body: an empty chunked body has none,
+ * and there are never both a length and a transfer coding. DEVIATION D-12: what cannot be signed is not sent.
  * @throws SigningError SIGNING_BODY_LENGTH, SIGNING_HEADER_SYNTAX, SIGNING_NOT_ASCII
  * Source: wire-protocol 5, 9.5; S-5 and S-6.
  */

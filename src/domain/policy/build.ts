@@ -10,8 +10,8 @@ export type PolicyContent = Omit<PolicySnapshot, "epoch">;
 
 /**
  * The policy that a status document asks for.
- * An item that the built-in defaults cannot stand for closes its endpoint: nothing is ever granted because a rule could not be
- * evaluated. DEVIATION D-04: HostGAPlugin gets the policy of WireServer. DEVIATION D-05: the digest covers the whole items and
+ * DEVIATION D-08: an item that the built-in defaults cannot stand for closes its endpoint: nothing is ever granted because a
+ * rule could not be evaluated. DEVIATION D-04: HostGAPlugin gets the policy of WireServer. DEVIATION D-05: the digest covers the whole items and
  * the modes, so that every change is noticed.
  * Source: authorization 1.6, 1.7 and 7.2, wire-protocol 3.4 to 3.6.
  */
@@ -72,7 +72,7 @@ function closedReason(item: AuthorizationItem): string | null {
   return item.defaultAccess === "deny" ? "the host's rules deny everything by default" : null;
 }
 
-/** A document of version 1.0 may carry items whose mode differs from the channel's: the stricter one counts. */
+/** DEVIATION D-17: a document of version 1.0 may carry items whose mode differs from the channel's: the stricter one counts. */
 function stricter(left: Mode, right: Mode): Mode {
   return left === "enforce" || right === "enforce" ? "enforce" : left;
 }

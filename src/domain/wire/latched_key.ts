@@ -7,7 +7,7 @@ export type KeyGuid = string & { readonly [keyGuid]: true };
 
 const GUID = /^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$/;
 
-/** Whether `text` has the syntax of a GUID, in either case. Source: wire-protocol S-19. */
+/** Whether `text` has the syntax of a GUID, in either case. DEVIATION D-13: other ids are refused. Source: wire-protocol S-19. */
 export function isKeyGuid(text: string): text is KeyGuid {
   return text.length === 36 && GUID.test(text);
 }

@@ -8,7 +8,7 @@ export interface DecodedBody {
 
 /**
  * Decodes the whole body of a host's answer. `contentType` is the header's value, `null` when there is none.
- * Malformed sequences become U+FFFD, one leading byte order mark is dropped. Source: wire-protocol 2.2 and S-8.
+ * Malformed sequences become U+FFFD. DEVIATION D-18: one leading byte order mark is dropped, before JSON too. Source: wire-protocol 2.2 and S-8.
  */
 export function decodeBody(
   contentType: string | null,
