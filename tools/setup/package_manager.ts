@@ -138,13 +138,14 @@ async function installWithApt(missing: readonly Tool[]): Promise<void> {
   if (missing.includes("nginx")) await stopFreshNginx();
 }
 
-/** Debian starts a server as soon as it is installed; the bench wants the program only, on ports of its own. */
+/** Under systemd Debian starts a server as soon as it is installed; the bench wants the program only, on ports of its own. */
 async function stopFreshNginx(): Promise<void> {
-  const managed = onPath("systemctl") !== null && isFolder("/run/systemd/system");
-  const command: [string, ...string[]] = managed
-    ? ["systemctl", "disable", "--now", "nginx"]
-    : ["nginx", "-s", "stop"];
-  await say("stopping the nginx service that the package started", command, 60_000);
+  if (!isFolder("/run/systemd/system")) return;
+  await say(
+    "stopping the nginx service that the package started",
+    ["systemctl", "disable", "--now", "nginx"],
+    60_000,
+  );
 }
 
 function isFolder(path: string): boolean {
