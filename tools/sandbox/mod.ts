@@ -149,11 +149,20 @@ export class Sandbox {
   async close(): Promise<void> {
     for (const child of this.#children) kill(child, "SIGKILL");
     await Promise.allSettled([...this.#children].map((child) => child.status));
+    await this.#unmount();
     await this.#emptyCgroup();
     for (const side of ["vm", "host"] as const) {
       await run(["ip", "netns", "del", `${this.name}${side}`]);
     }
     await Deno.remove(this.folder, { recursive: true }).catch(() => {});
+  }
+
+  /** Unmounts what an agent that was killed left mounted below the folder, and with it its pins. */
+  async #unmount(): Promise<void> {
+    const mounts = (await Deno.readTextFile("/proc/self/mountinfo")).split("\n")
+      .map((line) => line.split(" ")[4] ?? "")
+      .filter((path) => path.startsWith(`${this.folder}/`));
+    for (const path of mounts.reverse()) await run(["umount", "--lazy", path]);
   }
 
   /** Ends grandchildren that outlived their parents, then removes the cgroup. */

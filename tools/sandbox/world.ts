@@ -73,6 +73,7 @@ export class World {
           pollKeyStatusIntervalInSeconds: 1,
           ebpfProgramName: "redirector.o",
           cgroupRoot: sandbox.cgroup,
+          bpfFolder: `${sandbox.folder}/bpf`,
           fileLogLevel: "Info",
           ...options.config,
         }),

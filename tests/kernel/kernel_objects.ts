@@ -1,0 +1,99 @@
+/** What BPF programs, maps and links there are, so that a test can tell what it left behind. */
+import { bpftoolPath } from "../../tools/setup/mod.ts";
+
+/** Ids by kind. */
+export interface KernelObjects {
+  readonly prog: ReadonlySet<number>;
+  readonly map: ReadonlySet<number>;
+  readonly link: ReadonlySet<number>;
+}
+
+const KINDS = ["prog", "map", "link"] as const;
+const SETTLE_ATTEMPTS = 100;
+const SETTLE_MS = 50;
+
+/** Runs bpftool and returns what it prints as JSON. */
+export async function bpftool<T>(...args: readonly string[]): Promise<T> {
+  const path = bpftoolPath();
+  if (path === null) throw new Error("there is no bpftool");
+  const { success, stdout, stderr } = await new Deno.Command(path, { args: ["-j", ...args] })
+    .output();
+  const decoder = new TextDecoder();
+  if (!success) {
+    throw new Error(
+      `bpftool ${args.join(" ")}: ${decoder.decode(stderr)}${decoder.decode(stdout)}`,
+    );
+  }
+  const text = decoder.decode(stdout).trim();
+  return text === "" ? [] as T : JSON.parse(text);
+}
+
+/** All of the machine. */
+export async function listKernelObjects(): Promise<KernelObjects> {
+  const ids = async (kind: typeof KINDS[number]) =>
+    new Set((await bpftool<{ id: number }[]>(kind, "list")).map((each) => each.id));
+  return { prog: await ids("prog"), map: await ids("map"), link: await ids("link") };
+}
+
+/**
+ * What is there now and was not before: kernel objects that no other living process holds, and namespaces, cgroups and
+ * mounts that bear the machine's name. The kernel frees some of it a moment later, so it is asked for up to 5 s.
+ */
+export async function leftOver(before: KernelObjects, name: string): Promise<string[]> {
+  for (let attempt = 0;; attempt++) {
+    const now = await listKernelObjects();
+    const fresh = KINDS.flatMap((kind) =>
+      [...now[kind]].filter((id) => !before[kind].has(id)).map((id) => `${kind} ${id}`)
+    );
+    const held = fresh.length === 0 ? new Set<string>() : objectsInUse();
+    const left = [...fresh.filter((each) => !held.has(each)), ...await named(name)];
+    if (left.length === 0 || attempt === SETTLE_ATTEMPTS) return left;
+    await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+  }
+}
+
+/** Objects that some process has a descriptor of: on a machine that others use as well they are not ours. */
+function objectsInUse(): Set<string> {
+  const held = new Set<string>();
+  for (const { name: pid } of Deno.readDirSync("/proc")) {
+    if (!/^\d+$/.test(pid)) continue;
+    for (const info of descriptorTexts(pid)) {
+      for (const [, kind, id] of info.matchAll(/^(prog|map|link)_id:\s*(\d+)/gm)) {
+        held.add(`${kind} ${id}`);
+      }
+    }
+  }
+  return held;
+}
+
+function descriptorTexts(pid: string): string[] {
+  try {
+    const folder = `/proc/${pid}/fdinfo`;
+    return [...Deno.readDirSync(folder)].map(({ name }) =>
+      Deno.readTextFileSync(`${folder}/${name}`)
+    );
+  } catch {
+    return []; // It ended meanwhile.
+  }
+}
+
+async function named(name: string): Promise<string[]> {
+  const left: string[] = [];
+  for (const folder of ["/run/netns", "/tmp", "/sys/fs/cgroup", "/sys/fs/cgroup/unified"]) {
+    for (const entry of await entries(folder)) {
+      if (entry.startsWith(name)) left.push(`${folder}/${entry}`);
+    }
+  }
+  for (const line of Deno.readTextFileSync("/proc/self/mountinfo").split("\n")) {
+    if (line.includes(name)) left.push(line);
+  }
+  return left;
+}
+
+async function entries(folder: string): Promise<string[]> {
+  try {
+    return (await Array.fromAsync(Deno.readDir(folder))).map((entry) => entry.name);
+  } catch {
+    return [];
+  }
+}
