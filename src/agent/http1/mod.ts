@@ -13,6 +13,7 @@
  */
 export {
   type BodyFraming,
+  parseContentLength,
   requestFraming,
   type ResponseFraming,
   responseFraming,

@@ -1,0 +1,80 @@
+import type { Attribution, ConnectionRecord } from "../../domain/identity/connection_record.ts";
+import type { SocketAddress } from "../../domain/wire/endpoints.ts";
+import type { Redirector, RedirectorReport, TargetModes } from "./redirector.ts";
+
+/** A redirector without a kernel: it knows what it is told. For tests, benches and rehearsals of a policy. */
+export class FakeRedirector implements Redirector {
+  readonly #known = new Map<string, Attribution>();
+  #everyone: Attribution = { kind: "unattributed" };
+  #isAttached = false;
+  #targets: TargetModes | null = null;
+  #beats = 0;
+
+  /** From now on the connection from `peer` is attributed like this. */
+  know(peer: SocketAddress, attribution: Attribution): void {
+    this.#known.set(keyOf(peer), attribution);
+  }
+
+  /** From now on a connection from `peer` is a redirected one; `record.source` is set to `peer`. */
+  redirect(peer: SocketAddress, record: ConnectionRecord): void {
+    this.know(peer, { kind: "redirected", record: { ...record, source: peer } });
+  }
+
+  /** From now on every peer that is not known by itself is attributed like this. */
+  knowEveryone(attribution: Attribution): void {
+    this.#everyone = attribution;
+  }
+
+  forget(peer: SocketAddress): void {
+    this.#known.delete(keyOf(peer));
+  }
+
+  /** The last wanted state; `null` before the first. */
+  get targets(): TargetModes | null {
+    return this.#targets;
+  }
+
+  get beats(): number {
+    return this.#beats;
+  }
+
+  attach(_signal: AbortSignal): Promise<void> {
+    this.#isAttached = true;
+    return Promise.resolve();
+  }
+
+  setTargets(targets: TargetModes): void {
+    this.#targets = targets;
+  }
+
+  attribute(peer: SocketAddress): Attribution {
+    return this.#known.get(keyOf(peer)) ?? this.#everyone;
+  }
+
+  beat(): void {
+    this.#beats++;
+  }
+
+  inspect(): RedirectorReport {
+    return {
+      attached: this.#isAttached,
+      variant: this.#isAttached ? "full" : null,
+      records: { live: this.#known.size, capacity: 65_536 },
+      counters: {},
+    };
+  }
+
+  detach(): Promise<void> {
+    this.#isAttached = false;
+    this.#targets = null;
+    return Promise.resolve();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.detach();
+  }
+}
+
+function keyOf(peer: SocketAddress): string {
+  return `${peer.address}:${peer.port}`;
+}

@@ -1,0 +1,15 @@
+import type { HeaderField } from "../../domain/wire/mod.ts";
+
+/** What the host answered. */
+export interface UpstreamResponse {
+  readonly status: number;
+  readonly reason: string;
+  readonly version: "1.0" | "1.1";
+  /** As received: order, repetitions and bytes above 0x7F kept (one character per byte), names in lower case. */
+  readonly headers: readonly HeaderField[];
+  /**
+   * Without chunking. An array when the whole body is there already, a stream while it is still arriving (it fails when
+   * the host closes too early), `null` when the response has none.
+   */
+  readonly body: Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array<ArrayBuffer>> | null;
+}
