@@ -15,11 +15,7 @@ async function execute(command: CommandLine): Promise<number> {
       return (await import("./src/commands/help.ts")).usageError(command.error, output);
     case "status": {
       const { statusCommand } = await import("./src/commands/status.ts");
-      const { SystemClock } = await import("./src/runtime/system_clock.ts");
-      const { ENDPOINTS } = await import("./src/domain/wire/endpoints.ts");
-      const { waitSeconds } = command;
-      const options = { waitSeconds, listener: ENDPOINTS.listener, clock: new SystemClock() };
-      return await statusCommand({ ...options, print: output.out }, new AbortController().signal);
+      return await statusCommand(command.waitSeconds, output);
     }
     case "simulator": {
       const { simulatorCommand } = await import("./src/commands/simulator.ts");

@@ -15,6 +15,8 @@ export interface Config {
   readonly ebpfFileFullPath: string | null;
   readonly ebpfProgramName: string;
   readonly cgroupRoot: string;
+  /** Where links and maps are pinned, so that they outlive a killed agent. */
+  readonly bpfFolder: string;
   readonly fileLogLevel: LogLevel;
   /** `null`: no line becomes an event. */
   readonly fileLogLevelForEvents: LogLevel | null;
@@ -44,7 +46,7 @@ export interface ConfigContext {
 /** The folder of the status file that the extension reads, whatever `logFolder` says. Source: agent 3.3. */
 export const FIXED_STATUS_FOLDER = "/var/log/azure-proxy-agent";
 
-/** Every default in one place; keys without one are required. Source: agent 2.2; the last four are ours. */
+/** Every default in one place; keys without one are required. Source: agent 2.2; `bpfFolder` and the last four are ours. */
 export const CONFIG_DEFAULTS = Object.freeze(
   {
     pollKeyStatusIntervalInSeconds: 15,
@@ -53,6 +55,7 @@ export const CONFIG_DEFAULTS = Object.freeze(
     fileLogLevel: "info",
     fileLogLevelForSystemEvents: "error",
     cgroupRoot: "/sys/fs/cgroup",
+    bpfFolder: "/sys/fs/bpf/azure-proxy-agent",
     enableHttpProxyTrace: false,
     canonicalRequestMode: "off",
     maxConnectionsPerUser: 4096,
@@ -134,6 +137,7 @@ function readConfig(reader: KeyReader, namedFile: boolean): Config {
     ebpfFileFullPath: reader.text("ebpfFileFullPath", null),
     ebpfProgramName: reader.text("ebpfProgramName", defaults.ebpfProgramName),
     cgroupRoot: reader.text("cgroupRoot", defaults.cgroupRoot),
+    bpfFolder: reader.text("bpfFolder", defaults.bpfFolder),
     fileLogLevel: reader.word("fileLogLevel", LEVELS, defaults.fileLogLevel, "info"),
     fileLogLevelForEvents: reader.word("fileLogLevelForEvents", LEVELS, null, "info"),
     fileLogLevelForSystemEvents: reader.word(

@@ -8,14 +8,14 @@ import { buildBpf } from "../build_bpf.ts";
 import { World } from "../sandbox/world.ts";
 import {
   BUILD_TOOLS,
-  CLIENT_TOOLS,
   ensureTools,
   fetchModules,
   requirements,
+  RUN_TOOLS,
   runTool,
   withProgress,
 } from "../setup/mod.ts";
-import { playAll } from "./scenes.ts";
+import { IMDS, playAll } from "./scenes.ts";
 import { Stage } from "./stage.ts";
 
 const USAGE = `Usage: deno task demo [--keep] [--program PATH]
@@ -77,3 +77,23 @@ await runTool(async () => {
   console.log(`\nThe sandbox is gone. ${verdict}.`);
   return stage.crosses === 0 ? 0 : 1;
 });
+
+/** Shows how to play, and waits for Enter, the end of the input or Ctrl-C. */
+async function keep(world: World): Promise<void> {
+  const { sandbox, simulator } = world;
+  const inside = `sh -c 'echo $$ > ${sandbox.cgroup}/cgroup.procs; exec nsenter --net=${
+    sandbox.namespacePath("vm")
+  } "$@"' sh`;
+  console.log(`
+The sandbox keeps running. From another shell, as root:
+  a caller        ${inside} curl -s -H Metadata:true '${IMDS}'
+  what it did     tail -f ${world.logFolder}/ProxyAgent.Connection.log
+  the policy      curl -s --unix-socket ${simulator.socketPath} http://simulator/policy
+  what was seen   curl -s --unix-socket ${simulator.socketPath} http://simulator/journal
+Press Enter or Ctrl-C to end it.`);
+  const interrupted = new Promise<void>((resolve) => {
+    Deno.addSignalListener("SIGINT", resolve);
+    Deno.addSignalListener("SIGTERM", resolve);
+  });
+  await Promise.race([interrupted, Deno.stdin.read(new Uint8Array(1))]);
+}

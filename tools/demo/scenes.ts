@@ -2,7 +2,7 @@ import type { JournalLine } from "../../src/simulator/journal.ts";
 import type { AuditLine, World } from "../sandbox/world.ts";
 import type { Stage, Step } from "./stage.ts";
 
-const IMDS = "http://169.254.169.254/metadata/instance?api-version=2021-02-01";
+export const IMDS = "http://169.254.169.254/metadata/instance?api-version=2021-02-01";
 const WIRESERVER = "http://168.63.129.16/?comp=versions";
 /** An ordinary user: nobody. */
 const ORDINARY = { uid: 65534, gid: 65534 };

@@ -18,6 +18,8 @@ export interface ReconcilerOptions {
   readonly logger: Logger;
   /** Whether callers would be served: without a listener the heart must not beat, so that audit targets are let through. */
   readonly serving: () => boolean;
+  /** Whether the end of the loop is an orderly stop: then everything is taken off the kernel. Else the programs stay, and keep refusing. */
+  readonly stopping: () => boolean;
 }
 
 /**
@@ -40,6 +42,7 @@ export class Reconciler implements Part {
     this.#setTargets(snapshot.get().targets);
     while (!signal.aborted) {
       if (!await this.#attach(signal, health)) continue;
+      if (signal.aborted) break;
       const elapsedMs = Math.round(clock.monotonicMs() - startedAtMs);
       health.report(
         "RUNNING",
@@ -47,10 +50,12 @@ export class Reconciler implements Part {
         `Started Redirector with eBPF maps - ${elapsedMs}${variantNote(redirector)}`,
       );
       await this.#watch(signal);
-      if (signal.aborted) return;
+      if (signal.aborted) break;
       health.report("STOPPED", "redirector-detached", "somebody detached the eBPF programs");
       this.#options.logger.warn("the eBPF programs were detached, attaching again");
     }
+    if (this.#options.stopping()) await redirector.detach();
+    health.report("STOPPED", "redirector-stopped", "eBPF redirector is stopped");
   }
 
   async #attach(signal: AbortSignal, health: HealthReporter): Promise<boolean> {

@@ -6,6 +6,7 @@ import {
   type JsonValue,
 } from "../../domain/wire/mod.ts";
 import type { EndpointPolicy, PolicySnapshot } from "../../domain/policy/mod.ts";
+import type { AgentSnapshot } from "../key_keeper/mod.ts";
 import type { Cell } from "../../runtime/cell.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { describeFileError, openPrivateFolder, replaceFile } from "../../runtime/files.ts";
@@ -45,7 +46,7 @@ export interface RuleDumpsOptions {
   readonly logger: Logger;
   readonly folder: string;
   /** Where policies are published. */
-  readonly snapshot: Cell<{ readonly policy: PolicySnapshot }>;
+  readonly snapshot: Cell<AgentSnapshot>;
   /** The rules of the host's last document; `null` before the first and when it had none. */
   readonly rules: () => AuthorizationRules | null;
   /** Whether a file of this name in the folder belongs to the program. */
