@@ -13,6 +13,7 @@ import {
   destinationKind,
   type EndpointMap,
   type EndpointName,
+  provisionAnswerText,
 } from "../../domain/wire/mod.ts";
 import type { Cell } from "../../runtime/cell.ts";
 import type { Clock } from "../../runtime/clock.ts";
@@ -35,7 +36,6 @@ import {
   type LocalEndpointName,
   localEndpointOf,
   type LocalEndpoints,
-  provisionQuery,
 } from "./local_endpoints.ts";
 import { refusal, refusalResponse, RefusedError } from "./refusal.ts";
 import { isRelayable, reply } from "./reply.ts";
@@ -118,7 +118,7 @@ export class Pipeline {
     exchange.target = target;
     if (isRefusal(outcome)) return this.#refuse(exchange, outcome);
     const local = localEndpointOf(target);
-    if (local === "provision") return this.#answerLocally(exchange, request, local);
+    if (local === "provision") return this.#answerLocally(exchange, outcome, local);
     return this.#attribute(exchange, outcome, { request, info, server, local });
   }
 
@@ -130,10 +130,10 @@ export class Pipeline {
       return this.#route(exchange, request, arrived, attribution.record);
     }
     if (local !== null) {
-      if (!hasMetadataHeader(arrived.request.headers)) return this.#refuse(exchange, NO_METADATA);
+      if (!hasMetadataHeader(request.headers)) return this.#refuse(exchange, NO_METADATA);
       // DEVIATION D-42: root may ask for the status directly; the kernel says who dialled.
       return attribution.kind === "direct" && attribution.uid === 0
-        ? this.#answerLocally(exchange, arrived.request, local)
+        ? this.#answerLocally(exchange, request, local)
         : this.#refuse(exchange, STATUS_NEEDS_ELEVATED);
     }
     return this.#refuse(exchange, attribution.kind === "direct" ? DIRECT : UNATTRIBUTED);
@@ -152,7 +152,7 @@ export class Pipeline {
     const onward = (caller: Caller | Refusal): Answer => {
       if ("reason" in caller) return this.#refuse(exchange, caller);
       exchange.caller = caller;
-      if (arrived.local !== null) return this.#status(exchange, arrived, caller);
+      if (arrived.local !== null) return this.#status(exchange, request, caller);
       if (kind === "unknown") return this.#refuse(exchange, UNKNOWN_DESTINATION);
       if (kind === "listener") return this.#refuse(exchange, AGENT_LISTENER);
       return this.#decide(exchange, request, arrived, caller, kind);
@@ -191,6 +191,8 @@ export class Pipeline {
     endpoint: EndpointName,
   ): Answer {
     const snapshot = this.#parts.snapshot.get();
+    // Redirected by what an earlier process left in the kernel, before this one has heard the host: nothing may leave unsigned.
+    if (snapshot.targets === null) return this.#refuse(exchange, NOT_DECIDED, true);
     const { policy } = snapshot;
     const destination = caller.record.destination;
     exchange.endpoint = endpoint;
@@ -306,18 +308,17 @@ export class Pipeline {
 
   // ---- exits
 
-  #status(exchange: Exchange, arrived: Arrived, caller: Caller): Response {
-    const { request } = arrived;
+  #status(exchange: Exchange, request: ClientRequest, caller: Caller): Response {
     if (!hasMetadataHeader(request.headers)) return this.#refuse(exchange, NO_METADATA);
     if (!caller.elevated) return this.#refuse(exchange, STATUS_NEEDS_ELEVATED);
     return this.#answerLocally(exchange, request, "aggregated-status");
   }
 
-  #answerLocally(exchange: Exchange, request: Request, name: LocalEndpointName): Response {
+  #answerLocally(exchange: Exchange, request: ClientRequest, name: LocalEndpointName): Response {
     if (!hasMetadataHeader(request.headers)) return this.#refuse(exchange, NO_METADATA);
     const { localEndpoints } = this.#parts;
     const json = name === "provision"
-      ? localEndpoints.provision(provisionQuery(request.headers))
+      ? provisionAnswerText(localEndpoints.provision(request.headers))
       : localEndpoints.aggregatedStatus();
     this.#record(exchange, 200, null, false);
     this.#end(exchange, false);
@@ -376,6 +377,7 @@ const UNATTRIBUTED = refusal(421, "unattributed", "the kernel has no record of t
 const CALLER_GONE = refusal(421, "caller-gone", "the process that connected has ended");
 const UNKNOWN_DESTINATION = refusal(421, "unknown-destination", "the destination is no endpoint");
 const AGENT_LISTENER = refusal(403, "agent-listener", "the destination is the agent itself");
+const NOT_DECIDED = refusal(503, "policy-unavailable", "the host has not told its policy yet");
 const BODY_TOO_LARGE = refusal(413, "body-too-large", "the announced body is over the limit");
 
 /**
