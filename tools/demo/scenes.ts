@@ -6,7 +6,8 @@ export const IMDS = "http://169.254.169.254/metadata/instance?api-version=2021-0
 const WIRESERVER = "http://168.63.129.16/?comp=versions";
 /** An ordinary user: nobody. */
 const ORDINARY = { uid: 65534, gid: 65534 };
-const ROTATION_REQUESTS = 400;
+/** Requests of one curl. */
+const BURST = 50;
 const ATTEMPTS_WHILE_DOWN = 20;
 /** A refused connection takes well under a millisecond; this allows for starting a process. */
 const AT_ONCE_MS = 500;
@@ -122,7 +123,7 @@ export async function playAll(stage: Stage, world: World): Promise<void> {
       const { host, audit } = await watch(world, async () => {
         const answer = await curl(
           world,
-          IMDS.replace("169.254.169.254", "[::ffff:169.254.169.254]"),
+          "http://[::ffff:169.254.169.254]/metadata/instance/compute?api-version=2021-02-01",
           ORDINARY,
         );
         sayAnswer(step, "uid 65534", "IMDS over an IPv6 socket", answer);
@@ -152,18 +153,16 @@ export async function playAll(stage: Stage, world: World): Promise<void> {
 
   await stage.step("The host rotates the key under load", async (step) => {
     const { host } = await watch(world, async () => {
-      const load = world.sandbox.run([
-        ...["curl", "-s", "-m", "30", "-H", "Metadata: true", "-o", "/dev/null"],
-        ...["-w", "%{http_code}\\n", "--rate", "200/s", `${IMDS}&n=[1-${ROTATION_REQUESTS}]`],
-      ], { user: ORDINARY });
-      await new Promise((resolve) => setTimeout(resolve, 700));
+      const enough = new AbortController();
+      const load = bursts(world, enough.signal);
+      await pause(300);
       const guid = await world.simulator.rotateKey();
-      step.say(`key rotated to ${guid} in the middle of ${ROTATION_REQUESTS} requests`);
-      const answers = (await load).stdout.trim().split("\n");
-      step.check(
-        `all ${ROTATION_REQUESTS} requests were answered 200`,
-        answers.length === ROTATION_REQUESTS && answers.every((status) => status === "200"),
-      );
+      await untilLatched(world, guid);
+      await pause(300);
+      enough.abort();
+      const statuses = await load;
+      step.say(`key rotated to ${guid} in the middle of ${statuses.length} requests`);
+      step.check("all of them were answered 200", statuses.every((status) => status === "200"));
     });
     const guids = new Set(host.map((line) => line.keyGuid));
     step.say(`the host saw ${host.length} requests under ${guids.size} keys`);
@@ -171,7 +170,7 @@ export async function playAll(stage: Stage, world: World): Promise<void> {
       "every request was properly signed",
       host.every((line) => line.verdict === "signed"),
     );
-    step.check("both keys were used, the new one last", guids.size === 2);
+    step.check("both keys were used", guids.size === 2);
   });
 
   await stage.step("The agent is killed", async (step) => {
@@ -218,6 +217,35 @@ export async function playAll(stage: Stage, world: World): Promise<void> {
 
 const CURL_CONNECTION_REFUSED = 7;
 
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** An ordinary user asks IMDS in bursts over kept-alive connections, 60 s at most; the statuses. */
+async function bursts(world: World, signal: AbortSignal): Promise<string[]> {
+  const statuses: string[] = [];
+  for (const until = performance.now() + 60_000; !signal.aborted && performance.now() < until;) {
+    const { stdout } = await world.sandbox.run([
+      ...["curl", "-s", "-m", "30", "-H", "Metadata: true", "-o", "/dev/null"],
+      ...["-w", "%{http_code}\\n", `${IMDS}&n=[1-${BURST}]`],
+    ], { user: ORDINARY });
+    statuses.push(...stdout.trim().split("\n"));
+  }
+  return statuses;
+}
+
+/** Waits until the agent has latched this key, 20 s at most. */
+async function untilLatched(world: World, guid: string): Promise<void> {
+  for (let attempt = 0; attempt < 200; attempt++) {
+    const { keys } = await world.simulator.call("GET", "/state") as {
+      keys: { latchedGuid: string | null };
+    };
+    if (keys.latchedGuid === guid) return;
+    await pause(100);
+  }
+  throw new Error("the agent did not latch the new key");
+}
+
 /** Asks without pause until told to stop. */
 async function knock(
   world: World,
@@ -237,7 +265,7 @@ async function untilAnswered(world: World): Promise<Answer> {
   for (let attempt = 0;; attempt++) {
     const answer = await curl(world, IMDS);
     if (answer.status === 200 || attempt === 100) return answer;
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await pause(100);
   }
 }
 
