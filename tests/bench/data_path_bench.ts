@@ -87,19 +87,19 @@ interface Round {
   readonly agentCpuUs: number;
 }
 
-const BODY = JSON.stringify({ compute: { name: "x".repeat(1000) } });
+export const BODY = JSON.stringify({ compute: { name: "x".repeat(1000) } });
 
 function flag(name: string, fallback: string): string {
   const prefix = `--${name}=`;
   return Deno.args.find((arg) => arg.startsWith(prefix))?.slice(prefix.length) ?? fallback;
 }
 
-function freePort(): number {
+export function freePort(): number {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   return listener.addr.port;
 }
 
-async function startNginx(folder: string, name: string, http: string): Promise<Deno.ChildProcess> {
+export async function startNginx(folder: string, name: string, http: string): Promise<Deno.ChildProcess> {
   const config = `${folder}/${name}.conf`;
   await Deno.writeTextFile(
     config,
@@ -166,7 +166,7 @@ function cpuUs(): number {
   return ns / 1000;
 }
 
-function startAgent(
+export function startAgent(
   upstreamPort: number,
   port: number,
 ): { stop: () => Promise<void>; proxy: Proxy } {
@@ -240,7 +240,10 @@ function startAgent(
     snapshot,
     audit: { record: () => {} },
     upstream,
-    localEndpoints: { provision: () => "{}", aggregatedStatus: () => "{}" },
+    localEndpoints: {
+      provision: () => ({ finished: true, errorMessage: "" }),
+      aggregatedStatus: () => "{}",
+    },
     logger: new MemoryLogger(),
     // deno-lint-ignore require-yield
     acceptedSockets: { scan: async function* () {} },

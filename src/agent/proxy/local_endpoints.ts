@@ -1,18 +1,15 @@
-import { METADATA_HEADER, NOTIFY_HEADER, TIME_TICK_HEADER } from "../../domain/wire/mod.ts";
+import {
+  type HeaderField,
+  headerValue,
+  METADATA_HEADER,
+  type ProvisionAnswer,
+} from "../../domain/wire/mod.ts";
 
-/** What a caller of `/provision` wants to know. */
-export interface ProvisionQuery {
-  /** Unix nanoseconds; `null` when the field is absent or is no number. */
-  readonly tick: bigint | null;
-  /** Whether the caller asks for a poll of the host. */
-  readonly notify: boolean;
-}
-
-/** The two paths that the agent answers itself. Both return compact JSON. */
+/** The two paths that the agent answers itself. */
 export interface LocalEndpoints {
-  /** Source: wire-protocol 10.2. */
-  provision(query: ProvisionQuery): string;
-  /** Source: wire-protocol 10.3. */
+  /** `headers` are those of the request, which passed the metadata gate. Source: wire-protocol 10.2. */
+  provision(headers: readonly HeaderField[]): ProvisionAnswer;
+  /** Compact JSON. Source: wire-protocol 10.3. */
   aggregatedStatus(): string;
 }
 
@@ -33,17 +30,8 @@ export function localEndpointOf(target: string): LocalEndpointName | null {
 }
 
 /** Whether the gate of both is open: the field is there, with any value. Source: wire-protocol 10.1. */
-export function hasMetadataHeader(headers: Headers): boolean {
-  return headers.has(METADATA_HEADER);
-}
-
-export function provisionQuery(headers: Headers): ProvisionQuery {
-  const text = headers.get(TIME_TICK_HEADER)?.trim() ?? "";
-  return {
-    // 39 digits are a 128-bit number; longer text is no time.
-    tick: /^[+-]?\d{1,39}$/.test(text) ? BigInt(text.replace("+", "")) : null,
-    notify: headers.has(NOTIFY_HEADER),
-  };
+export function hasMetadataHeader(headers: readonly HeaderField[]): boolean {
+  return headerValue(headers, METADATA_HEADER) !== null;
 }
 
 const ENCODER = new TextEncoder();

@@ -9,6 +9,6 @@
  */
 export type { AcceptedSocket, AcceptedSockets } from "./accepted_sockets.ts";
 export { PROXY_LIMITS, type ProxyLimits } from "./limits.ts";
-export type { LocalEndpoints, ProvisionQuery } from "./local_endpoints.ts";
+export type { LocalEndpoints } from "./local_endpoints.ts";
 export { Proxy, type ProxyOptions } from "./proxy.ts";
 export type { CutReason } from "./reaper.ts";
