@@ -16,9 +16,14 @@ export interface HeldKey {
   readonly from: "attested" | "disk";
 }
 
+/** Keys in a row that may be asked for at once, each because the host changed its word, before the waits count after all. */
+const QUICK_REACQUISITIONS = 5;
+
 /** How often the host took a key without naming it afterwards, and when it may be asked for another. */
 export interface Patience {
   readonly unconfirmed: number;
+  /** What the host named when the last of these keys was asked for; another word is news. */
+  readonly namedGuid: string | null;
   /** Monotonic milliseconds. */
   readonly notBeforeMs: number;
 }
@@ -38,7 +43,8 @@ export type Latch =
     readonly previous: HeldKey | null;
     readonly step: LatchStep;
     readonly patience: Patience;
-    /** When the status that started this came, monotonic milliseconds. */
+    /** What the status that started this named, and when it came, monotonic milliseconds. */
+    readonly namedGuid: string | null;
     readonly sinceMs: number;
   }
   | { readonly state: "latched"; readonly held: HeldKey; readonly patience: Patience };
@@ -84,7 +90,7 @@ export interface LatchStepped {
 /** The latch of a process that has just started. */
 export const UNKNOWN_LATCH: Latch = Object.freeze({ state: "unknown" });
 
-const CONFIRMED: Patience = Object.freeze({ unconfirmed: 0, notBeforeMs: 0 });
+const CONFIRMED: Patience = Object.freeze({ unconfirmed: 0, namedGuid: null, notBeforeMs: 0 });
 
 /** The key that signs in this state; `null` while there is none. */
 export function heldKey(latch: Latch): HeldKey | null {
@@ -117,7 +123,7 @@ export function step(latch: Latch, event: LatchEvent): LatchStepped {
       };
     case "none-stored":
       expect(latch.step === "load" || latch.step === "attest-found", latch, event);
-      return seekNew(latch.previous, latch.patience, latch.sinceMs);
+      return seekNew(latch.previous, latch.patience, latch.namedGuid, latch.sinceMs);
     case "granted":
       expect(latch.step === "acquire", latch, event);
       return { next: { ...latch, step: "store" }, effect: { kind: "store", grant: event.grant } };
@@ -134,7 +140,7 @@ export function step(latch: Latch, event: LatchEvent): LatchStepped {
       expect(latch.step === "attest" || latch.step === "attest-found", latch, event);
       return latch.step === "attest-found"
         ? use(event.key, "disk", CONFIRMED)
-        : use(event.key, "attested", lessPatient(latch.patience, event.nowMs));
+        : use(event.key, "attested", patienceAfter(latch, event.key, event.nowMs));
   }
 }
 
@@ -145,25 +151,32 @@ function onStatus(latch: Latch, status: LatchEvent & { kind: "status" }): LatchS
     return { next: { state: "latched", held, patience: CONFIRMED }, effect: null };
   }
   const patience = "patience" in latch ? latch.patience : CONFIRMED;
+  const { keyGuid: namedGuid, nowMs: sinceMs } = status;
   if (status.keyGuid !== null && isKeyGuid(status.keyGuid)) {
     return {
-      next: { state: "latching", previous: held, step: "load", patience, sinceMs: status.nowMs },
+      next: { state: "latching", previous: held, step: "load", patience, namedGuid, sinceMs },
       effect: { kind: "load", guid: status.keyGuid },
     };
   }
-  return seekNew(held, patience, status.nowMs);
+  return seekNew(held, patience, namedGuid, sinceMs);
 }
 
 /**
- * Asks for a new key, unless the host has just been given an attestation and keeps naming none or another: a host that never
- * names what it handed out would otherwise be asked at each poll.
+ * Asks for a new key, unless the host has just been given an attestation and keeps saying what it said before: a host that
+ * never names what it handed out would otherwise be asked at each poll. A host that changed its word means a rotation.
  */
-function seekNew(previous: HeldKey | null, patience: Patience, nowMs: number): LatchStepped {
-  if (previous !== null && nowMs < patience.notBeforeMs) {
+function seekNew(
+  previous: HeldKey | null,
+  patience: Patience,
+  namedGuid: string | null,
+  nowMs: number,
+): LatchStepped {
+  const isNews = namedGuid !== patience.namedGuid && patience.unconfirmed < QUICK_REACQUISITIONS;
+  if (previous !== null && nowMs < patience.notBeforeMs && !isNews) {
     return { next: { state: "latched", held: previous, patience }, effect: null };
   }
   return {
-    next: { state: "latching", previous, step: "acquire", patience, sinceMs: nowMs },
+    next: { state: "latching", previous, step: "acquire", patience, namedGuid, sinceMs: nowMs },
     effect: { kind: "acquire" },
   };
 }
@@ -172,9 +185,16 @@ function use(key: LatchedKey, from: HeldKey["from"], patience: Patience): LatchS
   return { next: { state: "latched", held: { key, from }, patience }, effect: null };
 }
 
-function lessPatient(patience: Patience, nowMs: number): Patience {
+/** After an attestation: a host that had named the very key confirmed it before; any other must name it now. */
+function patienceAfter(
+  latch: Latch & { readonly state: "latching" },
+  key: LatchedKey,
+  nowMs: number,
+): Patience {
+  const { namedGuid, patience } = latch;
+  if (key.guid === namedGuid) return CONFIRMED;
   const waitMs = Math.min(REACQUIRE_FIRST_MS * 2 ** patience.unconfirmed, REACQUIRE_CAP_MS);
-  return { unconfirmed: patience.unconfirmed + 1, notBeforeMs: nowMs + waitMs };
+  return { unconfirmed: patience.unconfirmed + 1, namedGuid, notBeforeMs: nowMs + waitMs };
 }
 
 function expect(condition: boolean, latch: Latch, event: LatchEvent): void {
