@@ -75,9 +75,10 @@ struct record {
 	char comm[COMM_BYTES];
 };
 
-/* Who last had an address and port that it had bound itself. */
+/* Who last had an address and port that it had bound itself, and when somebody else last had it before. */
 struct departed {
 	__u64 erased_at;	/* ns since boot */
+	__u64 others_erased_at;	/* ns since boot; 0 for never */
 	__u64 process_started_at;
 	__u32 tgid;
 	__u32 uid;
@@ -116,7 +117,7 @@ CHECK_SIZE(struct target, 4);
 CHECK_SIZE(struct settings, 48);
 CHECK_SIZE(struct record_key, 16);
 CHECK_SIZE(struct record, 88);
-CHECK_SIZE(struct departed, 24);
+CHECK_SIZE(struct departed, 32);
 CHECK_SIZE(struct foreign, 40);
 
 #endif

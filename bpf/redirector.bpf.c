@@ -27,6 +27,9 @@
 #define AF_INET 2
 #define AF_INET6 10
 #define IPV4_MAPPED_PREFIX bpf_htonl(0x0000ffff)
+#define SOL_SOCKET 1
+#define SO_BINDTODEVICE 25
+#define LOOPBACK_INDEX 1	/* in every network namespace */
 
 #define NUMBERED_NETWORK 0x7f800000u	/* 127.128.0.0/9 */
 #define NUMBERED_HOST_MASK 0x007fffffu
@@ -116,6 +119,15 @@ static __always_inline __u32 numbered_source(__u64 cookie)
 	return host == NUMBERED_HOST_MASK ? 0 : bpf_htonl(NUMBERED_NETWORK | host);
 }
 
+/* A client that tied its socket to a network device could not reach the listener by it. */
+static __always_inline void tie_to_loopback(struct bpf_sock_addr *ctx)
+{
+	char loopback[] = "lo";
+
+	if (ctx->sk && ctx->sk->bound_dev_if && ctx->sk->bound_dev_if != LOOPBACK_INDEX)
+		bpf_setsockopt(ctx, SOL_SOCKET, SO_BINDTODEVICE, loopback, sizeof(loopback));
+}
+
 /* What happens to a TCP connect() to `addr` (network order): the whole decision. *redirect is set when it goes to the listener. */
 static __always_inline int decide(struct bpf_sock_addr *ctx, __u32 addr, struct record **redirect)
 {
@@ -197,6 +209,7 @@ int redirect_connect4(struct bpf_sock_addr *ctx)
 	source.sin_addr.s_addr = numbered_source(record->cookie);
 	if (!source.sin_addr.s_addr || bpf_bind(ctx, (struct sockaddr *)&source, sizeof(source)))
 		count(COUNT_OWN_SOURCE);
+	tie_to_loopback(ctx);
 	ctx->user_ip4 = settings->listener_addr;
 	ctx->user_port = settings->listener_port;
 	return verdict;
@@ -227,6 +240,7 @@ int redirect_connect6(struct bpf_sock_addr *ctx)
 	if (!source.sin6_addr.in6_u.u6_addr32[3] ||
 	    bpf_bind(ctx, (struct sockaddr *)&source, sizeof(source)))
 		count(COUNT_OWN_SOURCE);
+	tie_to_loopback(ctx);
 	ctx->user_ip6[3] = settings->listener_addr;
 	ctx->user_port = settings->listener_port;
 	return verdict;
@@ -262,7 +276,8 @@ static __always_inline void discount_user(__u32 uid)
 	if (!live)
 		return;
 	__sync_fetch_and_add(live, -1ULL);
-	if (!*live)
+	/* Below zero: an element was removed under another CPU's feet, and with it a count. */
+	if ((__s64)*live <= 0)
 		bpf_map_delete_elem(&user_connections, &uid);
 }
 
@@ -271,23 +286,32 @@ static __always_inline int own_source(const struct record *record, const struct 
 	return key->addr != numbered_source(record->cookie);
 }
 
+static __always_inline int departed_is(const struct departed *departed, const struct record *record)
+{
+	return departed->tgid == record->tgid && departed->uid == record->uid &&
+	       departed->process_started_at == record->process_started_at;
+}
+
 /*
  * A caller that bound its socket itself keeps its address and port, and both may have been another process's a moment
- * ago, whose last request may still wait in the agent. Then this connection gets nobody's identity.
+ * ago, whose last request may still wait in the agent. Then this connection gets nobody's identity. A numbered source is
+ * looked at as well: somebody may have bound it in advance, by guessing the cookie.
  */
 static __always_inline int contested(const struct record *record, const struct record_key *key)
 {
 	struct record *live = bpf_map_lookup_elem(&records, key);
 	struct departed *departed;
+	__u64 others_at;
 
 	if (live && live->cookie != record->cookie &&
 	    (live->tgid != record->tgid || live->uid != record->uid ||
 	     live->process_started_at != record->process_started_at))
 		return 1;
 	departed = bpf_map_lookup_elem(&departed_sources, key);
-	return departed && bpf_ktime_get_boot_ns() - departed->erased_at < CONTEST_NS &&
-	       (departed->tgid != record->tgid || departed->uid != record->uid ||
-		departed->process_started_at != record->process_started_at);
+	if (!departed)
+		return 0;
+	others_at = departed_is(departed, record) ? departed->others_erased_at : departed->erased_at;
+	return others_at && bpf_ktime_get_boot_ns() - others_at < CONTEST_NS;
 }
 
 /* The port is chosen, the SYN is not sent: whoever the listener accepts next is already on record. */
@@ -296,7 +320,7 @@ static __always_inline void join(struct bpf_sock_ops *ops, struct record *record
 	struct record_key key;
 
 	key_of(ops, record, &key);
-	if (record->kind == RECORD_REDIRECTED && own_source(record, &key) && contested(record, &key)) {
+	if (record->kind == RECORD_REDIRECTED && contested(record, &key)) {
 		record->kind = RECORD_CONTESTED;
 		count(COUNT_CONTESTED);
 	}
@@ -311,6 +335,7 @@ static __always_inline void join(struct bpf_sock_ops *ops, struct record *record
 static __always_inline void erase(struct bpf_sock_ops *ops, const struct record *record)
 {
 	struct departed departed = {};
+	struct departed *before;
 	struct record_key key;
 	struct record *known;
 
@@ -325,6 +350,10 @@ static __always_inline void erase(struct bpf_sock_ops *ops, const struct record 
 	count(COUNT_ERASED);
 	if (!own_source(record, &key))
 		return;
+	before = bpf_map_lookup_elem(&departed_sources, &key);
+	if (before)
+		departed.others_erased_at = departed_is(before, record) ? before->others_erased_at :
+									  before->erased_at;
 	departed.erased_at = bpf_ktime_get_boot_ns();
 	departed.process_started_at = record->process_started_at;
 	departed.tgid = record->tgid;
@@ -332,23 +361,37 @@ static __always_inline void erase(struct bpf_sock_ops *ops, const struct record 
 	bpf_map_update_elem(&departed_sources, &key, &departed, BPF_ANY);
 }
 
+/* A connect() to the listener may have failed before, and the same socket now dials somebody else. */
+static __always_inline int to_listener(struct bpf_sock_ops *ops)
+{
+	struct settings *settings = get_settings();
+
+	return settings && ops->remote_ip4 == settings->listener_addr &&
+	       (__u16)bpf_ntohl(ops->remote_port) == bpf_ntohs(settings->listener_port);
+}
+
 SEC("sockops")
 int follow_socket(struct bpf_sock_ops *ops)
 {
+	struct bpf_sock *socket = ops->sk;
 	struct record *record;
 
 	if (ops->op != BPF_SOCK_OPS_TCP_CONNECT_CB &&
 	    !(ops->op == BPF_SOCK_OPS_STATE_CB && ops->args[1] == BPF_TCP_CLOSE))
 		return 1;
-	if (!ops->sk)
+	if (!socket)
 		return 1;
-	record = bpf_sk_storage_get(&callers, ops->sk, NULL, 0);
+	record = bpf_sk_storage_get(&callers, socket, NULL, 0);
 	if (!record)
 		return 1;
-	if (ops->op == BPF_SOCK_OPS_TCP_CONNECT_CB)
+	if (ops->op == BPF_SOCK_OPS_TCP_CONNECT_CB && to_listener(ops)) {
 		join(ops, record);
-	else
+		return 1;
+	}
+	if (ops->op == BPF_SOCK_OPS_STATE_CB)
 		erase(ops, record);
+	/* A closed socket may be connected again, to anybody. */
+	bpf_sk_storage_delete(&callers, socket);
 	return 1;
 }
 

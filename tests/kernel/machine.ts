@@ -109,7 +109,7 @@ export class Probe extends Talker {
 export class ProbeError extends Error {
   override readonly name = "ProbeError";
   constructor(readonly code: string, message: string, readonly detail: string) {
-    super(message);
+    super(`${message} ${detail}`);
   }
 }
 
