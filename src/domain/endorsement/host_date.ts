@@ -57,7 +57,8 @@ export function parseHostDate(text: string): Result<number, "HOST_DATE_SYNTAX"> 
   // setUTCFullYear, because Date.UTC takes the years 0 to 99 for 1900 to 1999.
   const date = new Date(0);
   date.setUTCFullYear(year, month, day);
-  if (date.getUTCMonth() !== month || date.getUTCDate() !== day) return err("HOST_DATE_SYNTAX");
+  // A day that the month does not have moves the date into another month, where the day is another.
+  if (date.getUTCDate() !== day) return err("HOST_DATE_SYNTAX");
   date.setUTCHours(hour, minute, second, 0);
   return ok(date.getTime());
 }

@@ -32,6 +32,33 @@ Deno.test("redact() follows quotes, escaped ones too", () => {
   assert.equal(redact(`"key": "0123456789abcdefghij"`), `"[REDACTED]`);
 });
 
+const NAMES = [
+  ...["password", "passwd", "pswd", "pwd", "AccountKey", "primary_key", "secondary-key", "sig"],
+  ...["client_secret", "refresh_token", "passphrase", "credential", "credentials", "api-key"],
+  ...["accessKey", "SECRET_KEY", "private_key", "shared-key", "storageKey", "masterkey"],
+  ...["encryption_key", "signing-key", "Subscription-Key", "functions-key", "clientKey", "appkey"],
+];
+
+Deno.test("redact() knows every name that a secret follows", () => {
+  for (const name of NAMES) assert.equal(redact(`x ${name}=abc`), "x [REDACTED]", name);
+  for (const name of ["sas", "key", "bearer"]) {
+    assert.equal(redact(`x ${name}=abc`), `x ${name}=abc`);
+    assert.equal(redact(`x ${name}=0123456789abcdefghij`), "x [REDACTED]", name);
+  }
+});
+
+const SCHEMES = [
+  ...["basic", "bearer", "digest", "negotiate", "NTLM", "oauth", "DPoP", "pop", "token", "apikey"],
+  ...["SharedKey", "SharedKeyLite", "SharedAccessSignature", "AWS4-HMAC-SHA256"],
+  ...["Azure-HMAC-SHA256", "HMAC-SHA256"],
+];
+
+Deno.test("redact() knows the schemes that follow authorization without a colon", () => {
+  for (const scheme of SCHEMES) {
+    assert.equal(redact(`authorization ${scheme} a b`), "[REDACTED]", scheme);
+  }
+});
+
 Deno.test("redact() leaves a name without a value alone", () => {
   for (const text of ["client_secret=", "secret:", "x token", "token=&a=b", "sig: 5", "key"]) {
     assert.equal(redact(text), text);

@@ -117,6 +117,8 @@ Deno.test("buildPolicy() gives content another digest for every change, and for 
     v2({ ...OPEN, rules: RULES }, null),
     v2({ ...OPEN, rules: { ...RULES, privileges: [{ name: "p", path: "/x" }] } }, null),
     v2({ ...OPEN, unknown: 1 }, null),
+    v2(null, { ...OPEN, id: "b" }),
+    v2(null, { ...OPEN, rules: RULES }),
     initialPolicy(),
   ];
   assert.equal(new Set(contents.map(({ digest }) => digest)).size, contents.length);
