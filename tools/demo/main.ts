@@ -15,6 +15,7 @@ import {
   runTool,
   withProgress,
 } from "../setup/mod.ts";
+import { kernelObjectsOf, stillThere } from "./kernel_objects.ts";
 import { IMDS, playAll } from "./scenes.ts";
 import { Stage } from "./stage.ts";
 
@@ -23,16 +24,6 @@ const USAGE = `Usage: deno task demo [--keep] [--program PATH]
   --keep          leave the sandbox running at the end, until Enter or Ctrl-C
   --program PATH  a compiled agent to play instead of the source
 `;
-
-/** Descriptions of the kernel objects that BPF made on this machine. */
-async function bpfObjects(): Promise<string> {
-  const counts: string[] = [];
-  for (const kind of ["prog", "link", "map"]) {
-    const folder = await new Deno.Command("bpftool", { args: ["-j", kind, "list"] }).output();
-    counts.push(`${JSON.parse(new TextDecoder().decode(folder.stdout) || "[]").length} ${kind}s`);
-  }
-  return counts.join(", ");
-}
 
 await runTool(async () => {
   const { values } = parseArgs({
@@ -51,7 +42,6 @@ await runTool(async () => {
   await ensureTools([...BUILD_TOOLS, ...RUN_TOOLS, "curl", "bpftool"]);
   await buildBpf();
   await fetchModules(["main.ts"]);
-  const before = await bpfObjects();
   const stage = new Stage((line) => console.log(line));
   {
     await using world = await withProgress(
@@ -66,11 +56,12 @@ await runTool(async () => {
     await playAll(stage, world);
     if (values.keep) await keep(world);
     await stage.step("The agent is stopped", async (step) => {
+      const objects = await kernelObjectsOf(world.sandbox.cgroup);
       const code = await world.stopAgent();
       step.check("it stops in order: exit code 0", code === 0);
-      const after = await bpfObjects();
-      step.say(`kernel objects before: ${before}; after: ${after}`);
-      step.check("nothing is left in the kernel", after === before);
+      const left = await stillThere(objects);
+      step.say(`it had ${objects.length} links, programs and maps in the kernel`);
+      step.check("none of them is left", objects.length > 0 && left.length === 0);
     });
   }
   const verdict = stage.crosses === 0 ? "all of it holds" : `${stage.crosses} did not hold`;
