@@ -99,8 +99,8 @@ interface Logs {
 }
 
 function openLogs(config: Config, options: RunOptions, clock: Clock): Logs {
-  const console = new ConsoleSink(Deno.stdout, Deno.stderr);
-  const outputs: LogOutput[] = [{ sink: console, level: config.fileLogLevelForSystemEvents }];
+  const terminal = new ConsoleSink(Deno.stdout, Deno.stderr);
+  const outputs: LogOutput[] = [{ sink: terminal, level: config.fileLogLevelForSystemEvents }];
   const file = config.logFolder === null ? null : new RollingFile({
     folder: config.logFolder,
     name: LOG_FILE_NAME,
@@ -108,7 +108,7 @@ function openLogs(config: Config, options: RunOptions, clock: Clock): Logs {
     lossNotice: (lost) => lossNotice(clock.wallMs(), lost),
     onTrouble: (cause) => {
       if (options.foreground && cause !== null) {
-        console.write({ wallMs: clock.wallMs(), level: "error", message: `log file: ${cause}` });
+        terminal.write({ wallMs: clock.wallMs(), level: "error", message: `log file: ${cause}` });
       }
     },
   });
@@ -120,7 +120,7 @@ function openLogs(config: Config, options: RunOptions, clock: Clock): Logs {
     logger: new LogHub({ clock, redact, outputs }).logger(),
     close: async () => {
       file?.close();
-      await console.drain();
+      await terminal.drain();
     },
   };
 }

@@ -8,7 +8,6 @@ import type { Clock } from "../runtime/clock.ts";
 import type { Logger } from "../runtime/logger.ts";
 import type { ServiceNotify } from "../runtime/service_notify.ts";
 import { AgentError } from "../runtime/errors.ts";
-import type { BpfObjectPaths } from "./linux/bpf_objects.ts";
 
 /** What the agent needs of the operating system, each part as its own interface. */
 export interface Platform extends Disposable {
@@ -23,6 +22,16 @@ export interface Platform extends Disposable {
   readonly watchdogEveryMs: number | null;
   /** Raises the process's limits as far as the system lets it; the limit of open descriptors that holds now. */
   raiseLimits(): number;
+}
+
+/** How the BPF objects are named and where they are looked for first. */
+export interface BpfObjectPaths {
+  /** A full path that is tried first; `null` for none. */
+  readonly fullPath: string | null;
+  /** File name of the full object. */
+  readonly fileName: string;
+  /** Folders behind the installed one, the executable's first. */
+  readonly folders: readonly string[];
 }
 
 /** How the parts are to be set up. */

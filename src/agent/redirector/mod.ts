@@ -4,5 +4,5 @@
  * that keeps it attached. It knows which endpoints are redirected, not who may use them. Implements agent.md 7.1 and
  * 13 (2) and authorization 7.1 (W-03, W-05).
  */
-export { Reconciler, type ReconcilerOptions } from "./reconciler.ts";
+export { Reconciler, type ReconcilerOptions, type TargetSource } from "./reconciler.ts";
 export type { Redirector, RedirectorReport, TargetModes } from "./redirector.ts";

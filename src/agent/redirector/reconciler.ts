@@ -1,18 +1,25 @@
 import { AgentError } from "../../runtime/errors.ts";
 import type { Backoff } from "../../runtime/backoff.ts";
-import type { Cell } from "../../runtime/cell.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Logger } from "../../runtime/logger.ts";
 import type { HealthReporter, Part } from "../../runtime/part.ts";
-import type { AgentSnapshot } from "../key_keeper/snapshot.ts";
-import type { Redirector } from "./redirector.ts";
+import type { Redirector, TargetModes } from "./redirector.ts";
 
 /** How often the kernel hears that the agent lives, and how often a foreign detachment is looked for. */
 const BEAT_EVERY_MS = 1_000;
 
+/** Where the wanted targets are published; `null` while nobody decided. */
+export interface TargetSource {
+  get(): { readonly targets: TargetModes | null };
+  subscribe(
+    subscriber: (value: { readonly targets: TargetModes | null }) => void,
+    signal: AbortSignal,
+  ): void;
+}
+
 export interface ReconcilerOptions {
   readonly redirector: Redirector;
-  readonly snapshot: Cell<AgentSnapshot>;
+  readonly snapshot: TargetSource;
   readonly clock: Clock;
   readonly backoff: Backoff;
   readonly logger: Logger;
@@ -89,7 +96,7 @@ export class Reconciler implements Part {
     }
   }
 
-  #setTargets(targets: AgentSnapshot["targets"]): void {
+  #setTargets(targets: TargetModes | null): void {
     if (targets === null) return;
     try {
       this.#options.redirector.setTargets(targets);

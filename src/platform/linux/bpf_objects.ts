@@ -1,3 +1,4 @@
+import type { BpfObjectPaths } from "../platform.ts";
 import { AgentError } from "../../runtime/errors.ts";
 
 /** Where a package installs the BPF objects. Source: agent.md 3.1 and 7.1. */
@@ -6,16 +7,6 @@ const INSTALLED_FOLDER = "/usr/lib/azure-proxy-agent";
 const BUILT_NAME = "redirector.o";
 /** Suffix of the object without task reads, before the ending. */
 const NO_TASK_SUFFIX = "_no_task";
-
-/** How the BPF objects are named and where they are looked for first. */
-export interface BpfObjectPaths {
-  /** A full path that is tried first; `null` for none. */
-  readonly fullPath: string | null;
-  /** File name of the full object. */
-  readonly fileName: string;
-  /** Folders behind the installed one, the executable's first. */
-  readonly folders: readonly string[];
-}
 
 /** Paths under which a variant is looked for, in this order. */
 export function candidatePaths(
