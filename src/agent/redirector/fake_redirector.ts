@@ -55,6 +55,10 @@ export class FakeRedirector implements Redirector {
     this.#beats++;
   }
 
+  intact(): boolean {
+    return this.inspect().attached;
+  }
+
   inspect(): RedirectorReport {
     return {
       attached: this.#isAttached,

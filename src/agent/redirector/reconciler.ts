@@ -7,6 +7,8 @@ import type { Redirector, TargetModes } from "./redirector.ts";
 
 /** How often the kernel hears that the agent lives, and how often a foreign detachment is looked for. */
 const BEAT_EVERY_MS = 1_000;
+/** How often what other network namespaces dialled is logged. */
+const INSPECT_EVERY_S = 60;
 
 /** Where the wanted targets are published; `null` while nobody decided. */
 export interface TargetSource {
@@ -90,8 +92,9 @@ export class Reconciler implements Part {
   /** Beats until a program is missing or the agent stops. */
   async #watch(signal: AbortSignal): Promise<void> {
     const { clock, redirector, serving } = this.#options;
-    while (!signal.aborted && redirector.inspect().attached) {
+    for (let second = 0; !signal.aborted && redirector.intact(); second++) {
       if (serving()) redirector.beat();
+      if (second % INSPECT_EVERY_S === 0) redirector.inspect();
       await clock.sleep(BEAT_EVERY_MS, signal);
     }
   }

@@ -30,7 +30,9 @@ export interface Redirector extends AsyncDisposable {
   attribute(peer: SocketAddress): Attribution;
   /** Tells the kernel that the agent lives. Called at least once a second. */
   beat(): void;
-  /** Looks whether somebody detached us. Synchronous, cheap enough for once a second. */
+  /** Whether every program is still attached and every pin in its place. Synchronous, cheap enough for once a second. */
+  intact(): boolean;
+  /** Everything it can tell about itself; also logs what came from other network namespaces since the last time. For once a minute. */
   inspect(): RedirectorReport;
   /** Detaches everything and removes the pins. */
   detach(): Promise<void>;

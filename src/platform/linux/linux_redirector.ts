@@ -86,12 +86,9 @@ const U32_BYTES = 4;
 const U64_BYTES = 8;
 const NS_PER_MS = 1_000_000n;
 const VERIFIER_LOG_LINES = 12;
+const FOREIGN_NOTICE_EVERY_NS = 60_000_000_000n;
 
-interface Attached {
-  readonly maps: Readonly<Record<MapName, BpfMap>>;
-  readonly links: ReadonlyMap<string, Fd>;
-  readonly pins: string;
-}
+type Maps = Readonly<Record<MapName, BpfMap>>;
 
 /**
  * The Linux redirector: loads bpf/redirector.bpf.c, links it to a cgroup beside the programs of others, pins links and
@@ -104,11 +101,14 @@ export class LinuxRedirector implements Redirector {
   readonly #options: LinuxRedirectorOptions;
   readonly #log: Logger;
   readonly #netns: bigint;
-  #attached: Attached | null = null;
+  /** Folder of our pins; with the maps and the links it outlives a failed attempt, so that the next one mends and does not begin anew. */
+  #pins: string | null = null;
+  #maps: Maps | null = null;
+  readonly #links = new Map<string, Fd>();
   #variant: RedirectorReport["variant"] = null;
-  /** `null`: nobody said yet what to redirect; what an earlier process left stays. */
+  /** `null` before the first word of the owner: targets that an earlier process left then stay as they are. */
   #targets: TargetModes | null = null;
-  readonly #foreignCounts = new Map<bigint, bigint>();
+  readonly #foreign = new Map<bigint, { readonly count: bigint; readonly saidAtNs: bigint }>();
 
   readonly #key = new StructBuffer(RECORD_KEY.bytes);
   readonly #value = new StructBuffer(RECORD.bytes);
@@ -126,14 +126,20 @@ export class LinuxRedirector implements Redirector {
 
   // deno-lint-ignore require-await
   async attach(): Promise<void> {
-    if (this.#attached !== null && this.inspect().attached) return;
-    this.#release();
+    if (this.inspect().attached) return;
     const cgroupPath = findCgroup(this.#libc, this.#options.cgroupRoot);
     using cgroup = this.#libc.openFolderForReading(cgroupPath);
     const folder = ensureBpfFolder(this.#libc, this.#options.bpfFolder);
     const pins = `${folder}/${Deno.statSync(cgroupPath).ino ?? 0}`;
     Deno.mkdirSync(pins, { recursive: true, mode: 0o700 });
-    this.#attached = this.#attachTo(cgroup, pins);
+    if (this.#pins !== pins) this.#release();
+    this.#pins = pins;
+    try {
+      this.#attachTo(cgroup, pins);
+    } catch (cause) {
+      if (!(cause instanceof ErrnoError)) throw cause;
+      throw new AgentError("BPF_ATTACH", cause.message, { cause });
+    }
     this.#log.info("redirector attached", {
       cgroup: cgroupPath,
       variant: this.#variant,
@@ -141,44 +147,48 @@ export class LinuxRedirector implements Redirector {
     });
   }
 
-  #attachTo(cgroup: Fd, pins: string): Attached {
-    const kept = this.#pinnedMaps(pins);
-    this.#refuseSecondAgent(kept);
-    using object = this.#load(kept);
-    const maps = this.#takeMaps(object, kept);
+  /** Maps first: a process that dies in between leaves links whose maps the next one finds. */
+  #attachTo(cgroup: Fd, pins: string): void {
+    this.#maps ??= this.#pinnedMaps(pins);
+    using object = this.#load(this.#maps);
+    this.#maps ??= this.#ownMaps(object);
+    const maps = this.#maps;
     this.#writeSettings(maps);
     this.#writeHeartbeat(maps);
     this.#writeTargets(maps);
-    const links = new Map<string, Fd>();
-    try {
-      for (const [program, attachType] of PROGRAMS) {
-        links.set(program, this.#link(object, program, attachType, cgroup, pins));
-      }
-      this.#pinMaps(maps, pins, kept.size === 0);
-    } catch (cause) {
-      throw this.#attachError(cause);
+    for (const name of MAPS) {
+      if (!exists(mapPin(pins, name))) this.#libbpf.pin(maps[name].fd, mapPin(pins, name));
     }
-    return { maps, links, pins };
+    for (const [program, attachType] of PROGRAMS) {
+      this.#link(object, program, attachType, cgroup, pins);
+    }
   }
 
-  /** Maps that an earlier process pinned, all or none: under another ABI number they are not looked at. */
-  #pinnedMaps(pins: string): Map<MapName, Fd> {
-    const found = new Map<MapName, Fd>();
-    for (const name of MAPS) {
-      const fd = this.#libbpf.open(mapPin(pins, name));
-      if (fd !== null) found.set(name, fd);
+  /**
+   * Maps that an earlier process pinned, all or none: under another ABI number they are not looked at.
+   * @throws AgentError BPF_ATTACH when that process lives
+   */
+  #pinnedMaps(pins: string): Maps | null {
+    const found: Partial<Record<MapName, BpfMap>> = {};
+    let complete = false;
+    try {
+      for (const name of MAPS) {
+        const fd = this.#libbpf.open(mapPin(pins, name));
+        if (fd !== null) found[name] = this.#libbpf.map(fd, name);
+      }
+      if (found.settings !== undefined) this.#refuseSecondAgent(found.settings);
+      complete = MAPS.every((name) => found[name] !== undefined);
+    } finally {
+      if (!complete) Object.values(found).forEach((map) => map[Symbol.dispose]());
     }
-    if (found.size === MAPS.length) return found;
-    for (const fd of found.values()) fd[Symbol.dispose]();
-    return new Map();
+    if (complete) return found as Maps;
+    for (const name of MAPS) removeIfThere(mapPin(pins, name));
+    return null;
   }
 
   /** Two agents on one cgroup would take each other's connections. @throws AgentError BPF_ATTACH */
-  #refuseSecondAgent(kept: ReadonlyMap<MapName, Fd>): void {
-    const settingsFd = kept.get("settings");
-    if (settingsFd === undefined) return;
+  #refuseSecondAgent(map: BpfMap): void {
     const settings = new StructBuffer(SETTINGS.bytes);
-    const map = this.#libbpf.map(settingsFd, "settings");
     if (!map.lookUp(this.#zero.bytes, settings.bytes)) return;
     const tgid = settings.u32(SETTINGS.agent_tgid);
     if (tgid === 0 || tgid === Deno.pid) return;
@@ -193,7 +203,8 @@ export class LinuxRedirector implements Redirector {
   }
 
   /** Loads the full object, or the one without task reads where the kernel refuses the full one. @throws AgentError BPF_LOAD */
-  #load(kept: ReadonlyMap<MapName, Fd>): BpfObject {
+  #load(maps: Maps | null): BpfObject {
+    const kept = new Map(maps === null ? [] : MAPS.map((name) => [name, maps[name].fd]));
     try {
       const object = this.#libbpf.load(this.#options.readObject("full"), kept);
       this.#variant = "full";
@@ -219,48 +230,36 @@ export class LinuxRedirector implements Redirector {
   }
 
   /** Descriptors of our own for all maps; those of the object go with it. */
-  #takeMaps(object: BpfObject, kept: ReadonlyMap<MapName, Fd>): Record<MapName, BpfMap> {
+  #ownMaps(object: BpfObject): Maps {
     const maps: Partial<Record<MapName, BpfMap>> = {};
     for (const name of MAPS) {
-      const fd = kept.get(name) ?? this.#libc.duplicate(object.mapFd(name));
-      maps[name] = this.#libbpf.map(fd, name);
+      maps[name] = this.#libbpf.map(this.#libc.duplicate(object.mapFd(name)), name);
     }
-    return maps as Record<MapName, BpfMap>;
+    return maps as Maps;
   }
 
-  /** Links a program: a pinned link gets the new program in one step, a missing or detached one is made anew. */
-  #link(object: BpfObject, program: string, attachType: number, cgroup: Fd, pins: string): Fd {
+  /** Links a program: a link that we hold or find pinned gets the new program in one step, a missing or detached one is made anew. */
+  #link(object: BpfObject, program: string, attachType: number, cgroup: Fd, pins: string): void {
     const path = linkPin(pins, program);
     const programFd = object.programFd(program);
-    const pinned = this.#libbpf.open(path);
-    if (pinned !== null) {
-      if (this.#libbpf.linkedCgroup(pinned) !== 0n) {
-        this.#libbpf.replace(pinned, programFd, program);
-        return pinned;
+    const known = this.#links.get(program) ?? this.#libbpf.open(path);
+    if (known !== null) {
+      this.#links.set(program, known);
+      if (this.#libbpf.linkedCgroup(known) !== 0n) {
+        this.#libbpf.replace(known, programFd, program);
+        if (!exists(path)) this.#libbpf.pin(known, path);
+        return;
       }
-      pinned[Symbol.dispose]();
-      Deno.removeSync(path);
+      this.#links.delete(program);
+      known[Symbol.dispose]();
+      removeIfThere(path);
     }
     const link = this.#libbpf.link(programFd, cgroup, attachType, program);
-    this.#libbpf.pin(link.number, path);
-    return link;
+    this.#links.set(program, link);
+    this.#libbpf.pin(link, path);
   }
 
-  #pinMaps(maps: Readonly<Record<MapName, BpfMap>>, pins: string, fresh: boolean): void {
-    if (!fresh) return;
-    for (const name of MAPS) {
-      const path = mapPin(pins, name);
-      removeIfThere(path);
-      this.#libbpf.pin(maps[name].fd.number, path);
-    }
-  }
-
-  #attachError(cause: unknown): unknown {
-    if (!(cause instanceof ErrnoError)) return cause;
-    return new AgentError("BPF_ATTACH", cause.message, { cause });
-  }
-
-  #writeSettings(maps: Readonly<Record<MapName, BpfMap>>): void {
+  #writeSettings(maps: Maps): void {
     const settings = new StructBuffer(SETTINGS.bytes);
     const { listener } = this.#options.endpoints;
     settings.setU64(SETTINGS.netns, this.#netns);
@@ -276,11 +275,11 @@ export class LinuxRedirector implements Redirector {
 
   setTargets(targets: TargetModes): void {
     this.#targets = targets;
-    if (this.#attached !== null) this.#writeTargets(this.#attached.maps);
+    if (this.#maps !== null) this.#writeTargets(this.#maps);
   }
 
   /** Brings the map to the wanted state: what is wanted first, then what is not wanted any more goes. */
-  #writeTargets(maps: Readonly<Record<MapName, BpfMap>>): void {
+  #writeTargets(maps: Maps): void {
     const { endpoints } = this.#options;
     const wanted = new Map<string, Uint8Array<ArrayBuffer>>();
     const want = (to: SocketAddress, action: number) => {
@@ -293,6 +292,7 @@ export class LinuxRedirector implements Redirector {
     want(endpoints.listener, TARGET_ACTION.listener);
     want({ address: "0.0.0.0", port: endpoints.listener.port }, TARGET_ACTION.listener);
     if (this.#targets === null) return;
+    if (this.#targets === null) return;
     for (const [name, mode] of Object.entries(this.#targets)) {
       want(endpoints[name as EndpointName], TARGET_ACTION[mode]);
     }
@@ -302,8 +302,8 @@ export class LinuxRedirector implements Redirector {
   }
 
   attribute(peer: SocketAddress): Attribution {
-    const maps = this.#attached?.maps;
-    if (maps === undefined || !putAddress(this.#key.bytes, RECORD_KEY.addr, peer.address)) {
+    const maps = this.#maps;
+    if (maps === null || !putAddress(this.#key.bytes, RECORD_KEY.addr, peer.address)) {
       return UNATTRIBUTED;
     }
     this.#key.setU16(RECORD_KEY.port, peer.port);
@@ -324,17 +324,17 @@ export class LinuxRedirector implements Redirector {
   }
 
   beat(): void {
-    if (this.#attached !== null) this.#writeHeartbeat(this.#attached.maps);
+    if (this.#maps !== null) this.#writeHeartbeat(this.#maps);
   }
 
-  #writeHeartbeat(maps: Readonly<Record<MapName, BpfMap>>): void {
+  #writeHeartbeat(maps: Maps): void {
     this.#beat.setU64(0, this.#libc.bootNs());
     maps.heartbeat.update(this.#zero.bytes, this.#beat.bytes);
   }
 
   inspect(): RedirectorReport {
-    const attached = this.#attached;
-    if (attached === null) {
+    const [maps, pins] = [this.#maps, this.#pins];
+    if (maps === null || pins === null) {
       return {
         attached: false,
         variant: this.#variant,
@@ -342,28 +342,26 @@ export class LinuxRedirector implements Redirector {
         counters: {},
       };
     }
-    this.#reportForeignNamespaces(attached.maps);
-    const counters = this.#readCounters(attached.maps.counters);
+    this.#reportForeignNamespaces(maps);
     return {
-      attached: this.#intact(attached),
+      attached: this.#intact(pins),
       variant: this.#variant,
-      records: { live: this.#liveRecords(attached.maps), capacity: RECORD_CAPACITY },
-      counters,
+      records: { live: this.#liveRecords(maps), capacity: RECORD_CAPACITY },
+      counters: this.#readCounters(maps.counters),
     };
   }
 
   /** Whether all links are still on a cgroup and all pins in their place. */
-  #intact(attached: Attached): boolean {
-    for (const [program, link] of attached.links) {
-      if (this.#libbpf.linkedCgroup(link) === 0n || !exists(linkPin(attached.pins, program))) {
-        return false;
-      }
-    }
-    return exists(mapPin(attached.pins, "records"));
+  #intact(pins: string): boolean {
+    return PROGRAMS.every(([program]) => {
+      const link = this.#links.get(program);
+      return link !== undefined && this.#libbpf.linkedCgroup(link) !== 0n &&
+        exists(linkPin(pins, program));
+    }) && MAPS.every((name) => exists(mapPin(pins, name)));
   }
 
   /** The sum of the per-user counts: records of redirected and direct connections alike. */
-  #liveRecords(maps: Readonly<Record<MapName, BpfMap>>): number {
+  #liveRecords(maps: Maps): number {
     const value = new StructBuffer(U64_BYTES);
     let live = 0;
     for (const uid of maps.user_connections.keys(U32_BYTES, MAX_USERS_COUNTED)) {
@@ -387,16 +385,21 @@ export class LinuxRedirector implements Redirector {
     return counters;
   }
 
-  /** One line for each foreign network namespace that dialled a target since the last look. */
-  #reportForeignNamespaces(maps: Readonly<Record<MapName, BpfMap>>): void {
+  /** One line a minute for each foreign network namespace that dialled a target since the last one. */
+  #reportForeignNamespaces(maps: Maps): void {
     const value = new StructBuffer(FOREIGN.bytes);
+    const nowNs = this.#libc.bootNs();
     for (const key of maps.foreign_namespaces.keys(U64_BYTES, MAX_FOREIGN_NAMESPACES)) {
       if (!maps.foreign_namespaces.lookUp(key, value.bytes)) continue;
       const netns = new DataView(key.buffer).getBigUint64(0, true);
       const count = value.u64(FOREIGN.count);
-      const since = count - (this.#foreignCounts.get(netns) ?? 0n);
-      if (since <= 0n) continue;
-      this.#foreignCounts.set(netns, count);
+      const said = this.#foreign.get(netns);
+      if (count === said?.count) continue;
+      if (said !== undefined && nowNs - said.saidAtNs < FOREIGN_NOTICE_EVERY_NS) continue;
+      if (this.#foreign.size > 2 * MAX_FOREIGN_NAMESPACES) this.#foreign.clear();
+      this.#foreign.set(netns, { count, saidAtNs: nowNs });
+      // The kernel begins to count anew for a namespace that it had to forget.
+      const since = said === undefined || count < said.count ? count : count - said.count;
       this.#log.warn("connections from another network namespace are not redirected", {
         netns,
         connections: since,
@@ -405,32 +408,31 @@ export class LinuxRedirector implements Redirector {
         comm: value.text(FOREIGN.comm, COMM_BYTES),
       });
     }
-    if (this.#foreignCounts.size > 2 * MAX_FOREIGN_NAMESPACES) this.#foreignCounts.clear();
   }
 
   // deno-lint-ignore require-await
   async detach(): Promise<void> {
-    const attached = this.#attached;
-    if (attached === null) return;
+    const pins = this.#pins;
+    if (pins === null || this.#maps === null) return;
     for (const [program] of [...PROGRAMS].reverse()) {
-      const link = attached.links.get(program);
+      const link = this.#links.get(program);
       if (link !== undefined) this.#libbpf.detach(link);
-      removeIfThere(linkPin(attached.pins, program));
     }
-    for (const name of MAPS) removeIfThere(mapPin(attached.pins, name));
     this.#release();
-    removeIfThere(attached.pins);
-    const folder = attached.pins.slice(0, attached.pins.lastIndexOf("/"));
-    releaseBpfFolder(this.#libc, folder);
-    this.#log.info("redirector detached", { pins: attached.pins });
+    // All of them, whatever an agent of another version may have pinned beside ours.
+    for (const { name } of [...Deno.readDirSync(pins)]) removeIfThere(`${pins}/${name}`);
+    removeIfThere(pins);
+    releaseBpfFolder(this.#libc, pins.slice(0, pins.lastIndexOf("/")));
+    this.#log.info("redirector detached", { pins });
   }
 
   /** Closes our descriptors; what is pinned stays. */
   #release(): void {
-    if (this.#attached === null) return;
-    for (const link of this.#attached.links.values()) link[Symbol.dispose]();
-    for (const name of MAPS) this.#attached.maps[name][Symbol.dispose]();
-    this.#attached = null;
+    for (const link of this.#links.values()) link[Symbol.dispose]();
+    this.#links.clear();
+    for (const map of Object.values(this.#maps ?? {})) map[Symbol.dispose]();
+    this.#maps = null;
+    this.#pins = null;
   }
 
   // deno-lint-ignore require-await
