@@ -71,7 +71,11 @@ export async function runAgent(
       bpfObjects: {
         fullPath: config.ebpfFileFullPath,
         fileName: config.ebpfProgramName,
-        folders: [folderOf(Deno.execPath()), BUILD_FOLDER],
+        // A compiled program's own address lies below /tmp, where anybody could leave an object for it.
+        folders: [
+          folderOf(Deno.execPath()),
+          ...(Deno.build.standalone ? [] : [BUILD_FOLDER]),
+        ],
       },
       keyFolder: config.latchKeyFolder,
       keptKeys: KEPT_KEYS,
