@@ -11,6 +11,8 @@ export interface Machine {
   readonly mountInfo: string;
   /** Text of `/proc/self/status`. */
   readonly processStatus: string;
+  /** Where `/proc/self/ns/pid` leads. */
+  readonly pidNamespace: string;
   /** True when `/sys/kernel/btf/vmlinux` can be read. */
   readonly hasKernelTypes: boolean;
   /** Name of the error with which the kernel answers the creation of a BPF map; null when it creates one. */
@@ -20,8 +22,10 @@ export interface Machine {
 const OLDEST_KERNEL = [5, 15] as const;
 /** Capability numbers of `linux/capability.h` that the agent and its tests cannot do without. */
 const NEEDED_CAPABILITIES = [["CAP_NET_ADMIN", 12], ["CAP_SYS_ADMIN", 21]] as const;
+/** The namespace of process ids in which the machine started; its number is part of the kernel's interface. */
+const FIRST_PID_NAMESPACE = "pid:[4026531836]";
 const CONTAINER_REMEDY =
-  "in a container, start it with `--privileged --cgroupns=host`; else use a virtual machine";
+  "in a container, start it with `--privileged --pid=host --cgroupns=host`; else use a virtual machine";
 
 /** Where the machine has a cgroup2 file system, and whether it may be written; null when there is none. */
 export function findCgroup2(mountInfo: string): { path: string; writable: boolean } | null {
@@ -81,6 +85,12 @@ export function findProblems(machine: Machine): Problem[] {
   } else if (!cgroup2.writable) {
     problem(`the cgroup2 file system on \`${cgroup2.path}\` is read-only`, CONTAINER_REMEDY);
   }
+  if (machine.pidNamespace !== FIRST_PID_NAMESPACE) {
+    problem(
+      "process ids here are not those that the kernel programs see, so no caller would be known",
+      CONTAINER_REMEDY,
+    );
+  }
   if (!machine.hasKernelTypes) {
     problem(
       "`/sys/kernel/btf/vmlinux` cannot be read, so the kernel does not tell its types (BTF)",
@@ -130,6 +140,7 @@ export function observeMachine(): Machine {
     kernelRelease: Deno.osRelease(),
     mountInfo: linux ? Deno.readTextFileSync("/proc/self/mountinfo") : "",
     processStatus: linux ? Deno.readTextFileSync("/proc/self/status") : "",
+    pidNamespace: linux ? Deno.readLinkSync("/proc/self/ns/pid") : "",
     hasKernelTypes: canOpen("/sys/kernel/btf/vmlinux"),
     bpfError: linux ? tryBpfMap() : null,
   };

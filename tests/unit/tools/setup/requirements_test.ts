@@ -9,6 +9,7 @@ const GOOD: Machine = {
   kernelRelease: "6.1.0-18-amd64",
   mountInfo: "30 24 0:26 / /sys/fs/cgroup rw,nosuid,relatime shared:4 - cgroup2 cgroup2 rw\n",
   processStatus: ALL_CAPABILITIES,
+  pidNamespace: "pid:[4026531836]",
   hasKernelTypes: true,
   bpfError: null,
 };
@@ -34,6 +35,7 @@ Deno.test("findProblems() names each thing that is missing", () => {
     [{ kernelRelease: "4.19.0" }, /older than 5\.15/],
     [{ mountInfo: "" }, /no cgroup2/],
     [{ mountInfo: GOOD.mountInfo.replace(" rw,", " ro,") }, /read-only/],
+    [{ pidNamespace: "pid:[4026532301]" }, /process ids/],
     [{ hasKernelTypes: false }, /BTF/],
     [{ processStatus: "CapEff:\t00000000a80425fb\n" }, /CAP_NET_ADMIN and CAP_SYS_ADMIN/],
     [{ bpfError: "Operation not permitted" }, /BPF map \(Operation not permitted\)/],
