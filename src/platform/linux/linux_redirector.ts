@@ -126,7 +126,7 @@ export class LinuxRedirector implements Redirector {
 
   // deno-lint-ignore require-await
   async attach(): Promise<void> {
-    if (this.inspect().attached) return;
+    if (this.intact()) return;
     const cgroupPath = findCgroup(this.#libc, this.#options.cgroupRoot);
     using cgroup = this.#libc.openFolderForReading(cgroupPath);
     const folder = ensureBpfFolder(this.#libc, this.#options.bpfFolder);
@@ -154,7 +154,6 @@ export class LinuxRedirector implements Redirector {
     this.#maps ??= this.#ownMaps(object);
     const maps = this.#maps;
     this.#writeSettings(maps);
-    this.#writeHeartbeat(maps);
     this.#writeTargets(maps);
     for (const name of MAPS) {
       if (!exists(mapPin(pins, name))) this.#libbpf.pin(maps[name].fd, mapPin(pins, name));
@@ -292,7 +291,6 @@ export class LinuxRedirector implements Redirector {
     want(endpoints.listener, TARGET_ACTION.listener);
     want({ address: "0.0.0.0", port: endpoints.listener.port }, TARGET_ACTION.listener);
     if (this.#targets === null) return;
-    if (this.#targets === null) return;
     for (const [name, mode] of Object.entries(this.#targets)) {
       want(endpoints[name as EndpointName], TARGET_ACTION[mode]);
     }
@@ -324,17 +322,14 @@ export class LinuxRedirector implements Redirector {
   }
 
   beat(): void {
-    if (this.#maps !== null) this.#writeHeartbeat(this.#maps);
-  }
-
-  #writeHeartbeat(maps: Maps): void {
+    if (this.#maps === null) return;
     this.#beat.setU64(0, this.#libc.bootNs());
-    maps.heartbeat.update(this.#zero.bytes, this.#beat.bytes);
+    this.#maps.heartbeat.update(this.#zero.bytes, this.#beat.bytes);
   }
 
   inspect(): RedirectorReport {
-    const [maps, pins] = [this.#maps, this.#pins];
-    if (maps === null || pins === null) {
+    const maps = this.#maps;
+    if (maps === null) {
       return {
         attached: false,
         variant: this.#variant,
@@ -344,16 +339,16 @@ export class LinuxRedirector implements Redirector {
     }
     this.#reportForeignNamespaces(maps);
     return {
-      attached: this.#intact(pins),
+      attached: this.intact(),
       variant: this.#variant,
       records: { live: this.#liveRecords(maps), capacity: RECORD_CAPACITY },
       counters: this.#readCounters(maps.counters),
     };
   }
 
-  /** Whether all links are still on a cgroup and all pins in their place. */
-  #intact(pins: string): boolean {
-    return PROGRAMS.every(([program]) => {
+  intact(): boolean {
+    const pins = this.#pins;
+    return pins !== null && PROGRAMS.every(([program]) => {
       const link = this.#links.get(program);
       return link !== undefined && this.#libbpf.linkedCgroup(link) !== 0n &&
         exists(linkPin(pins, program));
