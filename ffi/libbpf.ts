@@ -272,8 +272,8 @@ export class Libbpf {
   }
 
   /** Pins a map or link. @throws ErrnoError */
-  pin(fd: number, path: string): void {
-    this.#check(this.#symbols.bpf_obj_pin(fd, cString(path)), `pin \`${path}\``);
+  pin(fd: Fd, path: string): void {
+    this.#check(this.#symbols.bpf_obj_pin(fd.number, cString(path)), `pin \`${path}\``);
   }
 
   /** Opens what is pinned; `null` when nothing is. @throws ErrnoError */

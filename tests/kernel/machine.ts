@@ -169,7 +169,7 @@ export class Machine {
       options,
     );
     assert.equal(exit, 0, stderr);
-    return JSON.parse(stdout.trimEnd().split("\n").at(-1) ?? "null");
+    return JSON.parse(stdout.trimEnd().split("\n").at(-1) || "null");
   }
 
   /** Starts such code as a process to talk to. */

@@ -76,6 +76,7 @@ class Probe {
     this.#deepenBacklog();
     if (this.#options.targets !== null) this.#redirector.setTargets(this.#options.targets);
     if (this.#options.attach) await this.#redirector.attach(new AbortController().signal);
+    this.#redirector.beat();
     const timer = setInterval(() => {
       if (this.#beating) this.#redirector.beat();
     }, BEAT_MS);
