@@ -245,7 +245,6 @@ export function startAgent(
       aggregatedStatus: () => "{}",
     },
     logger: new MemoryLogger(),
-    // deno-lint-ignore require-yield
     acceptedSockets: { scan: async function* () {} },
     random: Math.random,
   });

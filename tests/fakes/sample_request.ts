@@ -78,6 +78,8 @@ export interface SampleOptions {
   readonly target?: string;
   readonly headers?: readonly HeaderField[];
   readonly body?: Uint8Array | null;
+  /** Whether the body is announced as chunked instead of by its length. */
+  readonly isChunked?: boolean;
   readonly destination?: SocketAddress;
   readonly key?: LatchedKey | null;
 }
@@ -87,6 +89,8 @@ export function sampleForwardable(options: SampleOptions = {}): Forwardable {
   const body = options.body ?? null;
   const framing: BodyFraming = body === null
     ? { kind: "none" }
+    : options.isChunked === true
+    ? { kind: "chunked" }
     : { kind: "length", bytes: body.length };
   const permitted = permit({
     method: options.method ?? "GET",

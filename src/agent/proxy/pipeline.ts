@@ -22,7 +22,7 @@ import type { Logger } from "../../runtime/logger.ts";
 import type { Sweeper } from "../../runtime/sweeper.ts";
 import type { AuditTrail } from "../audit/mod.ts";
 import type { CallerResolver, ResolvedCaller } from "../caller/mod.ts";
-import type { AgentSnapshot } from "../key_keeper/mod.ts";
+import { type AgentSnapshot, mayGoUnsigned } from "../key_keeper/mod.ts";
 import type { Redirector } from "../redirector/mod.ts";
 import { StaleConnectionError, type Upstream, type UpstreamResponse } from "../upstream/mod.ts";
 import { checkedStream, readWhole } from "./client_body.ts";
@@ -206,15 +206,14 @@ export class Pipeline {
     if (decision.kind === "refuse") return this.#refuse(exchange, decision.refusal);
     const { permitted } = decision;
     if (permitted.grounds.kind === "audit-only") exchange.flagged = permitted.grounds.wouldRefuse;
-    return permitted.signing === "exempt"
-      ? this.#forwardExempt(exchange, permitted as Permitted<"exempt">, arrived, limitBytes)
-      : this.#forwardSigned(
-        exchange,
-        permitted as Permitted<"required">,
-        arrived,
-        limitBytes,
-        snapshot,
-      );
+    if (permitted.signing === "exempt") {
+      return this.#forwardExempt(exchange, permitted as Permitted<"exempt">, arrived, limitBytes);
+    }
+    if (snapshot.key === null && !mayGoUnsigned(snapshot, endpoint)) {
+      return this.#refuse(exchange, NO_KEY, true);
+    }
+    const required = permitted as Permitted<"required">;
+    return this.#forwardSigned(exchange, required, arrived, limitBytes, snapshot);
   }
 
   /** The body is read, as a whole, only for a permitted request; then it is signed. */
@@ -378,6 +377,7 @@ const CALLER_GONE = refusal(421, "caller-gone", "the process that connected has 
 const UNKNOWN_DESTINATION = refusal(421, "unknown-destination", "the destination is no endpoint");
 const AGENT_LISTENER = refusal(403, "agent-listener", "the destination is the agent itself");
 const NOT_DECIDED = refusal(503, "policy-unavailable", "the host has not told its policy yet");
+const NO_KEY = refusal(503, "signing-failed", "no key is held yet, and the host asks for one");
 const BODY_TOO_LARGE = refusal(413, "body-too-large", "the announced body is over the limit");
 
 /**

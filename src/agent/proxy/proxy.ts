@@ -72,6 +72,7 @@ export class Proxy implements Part {
       await listener.stop(this.#limits.drainMs);
     } finally {
       this.#address = null;
+      if (signal.aborted) this.#sweeper.close();
       health.report("STOPPED", "not-listening", `does not listen on ${address}:${port}`);
     }
   }

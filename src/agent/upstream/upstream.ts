@@ -2,7 +2,7 @@ import { type Forwardable, isForwardable } from "../../domain/endorsement/mod.ts
 import type { SocketAddress } from "../../domain/wire/mod.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { Sweeper } from "../../runtime/sweeper.ts";
-import { encodeRequestMessage } from "../http1/mod.ts";
+import { encodeChunk, encodeRequestMessage } from "../http1/mod.ts";
 import { StaleConnectionError, upstreamError } from "./errors.ts";
 import type { HostSocket, OnSlow, OutgoingMessage } from "./host_connection.ts";
 import { UPSTREAM_LIMITS, type UpstreamLimits } from "./limits.ts";
@@ -116,7 +116,8 @@ async function acquireAndSend(
 function outgoing(request: Forwardable): OutgoingMessage {
   const { method, target, headers, framing, body } = request;
   const stream = body instanceof ReadableStream ? body : null;
-  const whole = body instanceof ReadableStream ? null : body;
-  const bytes = encodeRequestMessage(method, target, headers, whole);
+  const whole = body instanceof ReadableStream || body === null ? null : body;
+  const framed = whole !== null && framing.kind === "chunked" ? encodeChunk(whole, true) : whole;
+  const bytes = encodeRequestMessage(method, target, headers, framed);
   return { method, bytes, stream, framing };
 }

@@ -96,6 +96,22 @@ Deno.test("forward() sends exactly the endorsed bytes, head and body in one writ
   assert.match(fields, /x-ms-azure-host-authorization: Azure-HMAC-SHA256 /);
 });
 
+Deno.test("forward() sends a whole body that was announced as chunked as one chunk", async () => {
+  using bench = new Bench();
+  const request = sampleForwardable({
+    method: "POST",
+    headers: [["host", "h"], ["transfer-encoding", "chunked"]],
+    body: bytesOf("0123456789"),
+    isChunked: true,
+  });
+  await bench.exchange(OK, request);
+  assert.equal(bench.socket.sent.length, 1);
+  assert.match(
+    bench.socket.sentText,
+    /transfer-encoding: chunked\r\n.*\r\n\r\na\r\n0123456789\r\n0\r\n\r\n$/s,
+  );
+});
+
 Deno.test("forward() returns status, reason, version, fields and a whole small body", async () => {
   using bench = new Bench();
   const response = await bench.exchange(

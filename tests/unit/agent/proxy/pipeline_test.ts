@@ -1,0 +1,850 @@
+import assert from "node:assert/strict";
+import type { ResolvedCaller } from "../../../../src/agent/caller/mod.ts";
+import { AgentError } from "../../../../src/runtime/errors.ts";
+import { ProxyStand, resolveToItself, STAND_DATE, until } from "../../../fakes/proxy_stand.ts";
+import { sampleCaller } from "../../../fakes/sample_request.ts";
+
+const GET =
+  "GET /metadata/instance?api-version=1 HTTP/1.1\r\nHost: 169.254.169.254\r\nMetadata: true\r\n\r\n";
+
+/** Value of the last field of that name; null when there is none. */
+function field(message: { headers: readonly (readonly [string, string])[] }, name: string) {
+  return message.headers.findLast((each) => each[0] === name)?.[1] ?? null;
+}
+
+// ---- the good way
+
+Deno.test("handle() forwards a permitted request, signed, and marks the answer", async () => {
+  await using stand = await ProxyStand.start();
+  const client = await stand.client();
+  await client.send(GET);
+  const response = await client.response();
+  assert.equal(response.status, 200);
+  assert.equal(new TextDecoder().decode(response.body), "ok");
+  assert.equal(field(response, "x-ms-azure-host-authorization"), "value");
+  assert.equal(field(response, "connection"), null);
+  assert.ok(field(response, "date") !== null);
+
+  const request = stand.host.requests[0]!;
+  assert.equal(request.target, "/metadata/instance?api-version=1");
+  assert.equal(field(request, "host"), "169.254.169.254");
+  assert.equal(field(request, "metadata"), "true");
+  assert.equal(field(request, "x-ms-azure-host-claims"), `{ "isRoot": "false"}`);
+  assert.equal(field(request, "x-ms-azure-host-date"), STAND_DATE);
+  assert.match(
+    field(request, "x-ms-azure-host-authorization")!,
+    /^Azure-HMAC-SHA256 5b1c7e2a-9d40-4c58-8f0e-3a6d2f917c44 [0-9a-f]{64}$/,
+  );
+});
+
+Deno.test("handle() records a forwarded request once, with everything known of it", async () => {
+  await using stand = await ProxyStand.start();
+  const client = await stand.client();
+  await client.send(GET);
+  await client.response();
+  assert.equal(stand.records.length, 1);
+  const { elapsedMs, caller, ...record } = stand.records[0]!;
+  assert.ok(elapsedMs >= 0);
+  assert.equal(caller?.account?.userName, "somebody");
+  assert.deepEqual(record, {
+    requestId: 1,
+    method: "GET",
+    target: "/metadata/instance?api-version=1",
+    client: client.address,
+    destination: stand.imds,
+    endpoint: "imds",
+    decision: "allow",
+    reason: null,
+    mode: "enforce",
+    policyEpoch: 3,
+    status: 200,
+    detail: "",
+    signed: true,
+  });
+});
+
+Deno.test("handle() refuses what it cannot sign yet where the host enforces, or has not been heard", async () => {
+  await using stand = await ProxyStand.start({ hasKey: false });
+  const client = await stand.client();
+  await client.send(GET);
+  assert.equal((await client.response()).status, 503);
+  assert.deepEqual([stand.records[0]!.reason, stand.records[0]!.decision], [
+    "signing-failed",
+    "error",
+  ]);
+  stand.snapshot.publish({ ...stand.snapshot.get(), targets: null });
+  const other = await stand.client();
+  await other.send(GET);
+  assert.equal((await other.response()).status, 503);
+  assert.equal(stand.records[1]!.reason, "policy-unavailable");
+  assert.equal(stand.host.connections, 0);
+});
+
+Deno.test("handle() forwards unsigned and says so while no key is latched", async () => {
+  await using stand = await ProxyStand.start({ hasKey: false, mode: "audit" });
+  const client = await stand.client();
+  await client.send(GET);
+  assert.equal((await client.response()).status, 200);
+  assert.equal(field(stand.host.requests[0]!, "x-ms-azure-host-authorization"), null);
+  assert.equal(stand.records[0]!.signed, false);
+});
+
+Deno.test("handle() signs a body it has read as a whole, of declared length and chunked", async () => {
+  await using stand = await ProxyStand.start();
+  const client = await stand.client();
+  await client.send("POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhe");
+  await client.send("llo");
+  assert.equal((await client.response()).status, 200);
+  await client.send(
+    "POST /b HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n",
+  );
+  assert.equal((await client.response()).status, 200);
+  await client.send("POST /c HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n");
+  assert.equal((await client.response()).status, 200);
+  await client.send("DELETE /d HTTP/1.1\r\nHost: h\r\n\r\n");
+  assert.equal((await client.response()).status, 200);
+  const seen = stand.host.requests.map((request) => [
+    request.target,
+    new TextDecoder().decode(request.body),
+    field(request, "content-length"),
+    field(request, "transfer-encoding"),
+  ]);
+  assert.deepEqual(seen, [
+    ["/a", "hello", "5", null],
+    ["/b", "hello", null, "chunked"],
+    ["/c", "", null, null],
+    ["/d", "", null, null],
+  ]);
+  assert.equal(stand.records.every((record) => record.signed), true);
+});
+
+Deno.test("handle() takes a chunked body with trailers without them", async () => {
+  await using stand = await ProxyStand.start();
+  const client = await stand.client();
+  await client.send(
+    "POST /b HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nTrailer: x\r\n\r\n2\r\nhe\r\n0\r\nx: y\r\n\r\n",
+  );
+  assert.equal((await client.response()).status, 200);
+  assert.equal(new TextDecoder().decode(stand.host.requests[0]!.body), "he");
+  assert.equal(field(stand.host.requests[0]!, "x"), null);
+});
+
+Deno.test("handle() answers 100 pipelined requests in order, each with one record", async () => {
+  await using stand = await ProxyStand.start();
+  stand.host.answer = (request, end) =>
+    end.write(
+      `HTTP/1.1 200 OK\r\ncontent-length: ${request.target.length}\r\n\r\n${request.target}`,
+    );
+  const client = await stand.client();
+  let all = "";
+  for (let i = 0; i < 100; i++) all += `GET /${i} HTTP/1.1\r\nHost: h\r\n\r\n`;
+  await client.send(all);
+  for (let i = 0; i < 100; i++) {
+    assert.equal(new TextDecoder().decode((await client.response()).body), `/${i}`);
+  }
+  assert.equal(stand.records.length, 100);
+  assert.deepEqual(
+    stand.records.map((record) => record.requestId),
+    [...Array(100).keys()].map((i) => i + 1),
+  );
+});
+
+Deno.test("handle() strips x-ms-azure-host-* of callers on every path", async () => {
+  const lies = "X-Ms-Azure-Host-Authorization: Azure-HMAC-SHA256 a b\r\n" +
+    'x-ms-azure-host-claims: { "isRoot": "true"}\r\nX-MS-AZURE-HOST-DATE: never\r\nx-ms-azure-host-other: x\r\n';
+  const paths: [string, Parameters<typeof ProxyStand.start>[0], string, number][] = [
+    ["signed", {}, `GET /a HTTP/1.1\r\nHost: h\r\n${lies}\r\n`, 1000],
+    [
+      "not latched",
+      { hasKey: false, mode: "audit" },
+      `GET /a HTTP/1.1\r\nHost: h\r\n${lies}\r\n`,
+      1000,
+    ],
+    ["audit", { mode: "audit" }, `GET /a HTTP/1.1\r\nHost: h\r\n${lies}\r\n`, 1000],
+    [
+      "exempt",
+      {},
+      `PUT /vmAgentLog HTTP/1.1\r\nHost: h\r\ncontent-length: 1\r\n${lies}\r\nx`,
+      0,
+    ],
+  ];
+  for (const [what, options, text, uid] of paths) {
+    await using stand = await ProxyStand.start(options);
+    if (what !== "signed") {
+      stand.everybodyIs({ uid, destination: stand.wireserver });
+    }
+    const client = await stand.client();
+    await client.send(text);
+    assert.equal((await client.response("PUT")).status, 200, what);
+    const raw = new TextDecoder().decode(stand.host.requests[0]!.rawHead).toLowerCase();
+    assert.doesNotMatch(raw, /never|host-other|sha256 a b/, what);
+    assert.equal(raw.split("x-ms-azure-host-claims").length, 2, what);
+    assert.equal(raw.includes(`"isroot": "true"`), uid === 0, what);
+  }
+});
+
+Deno.test("handle() drops persistence fields of the caller's connection and passes other ones", async () => {
+  await using stand = await ProxyStand.start();
+  for (
+    const [sent, seen] of [["close", null], ["Keep-Alive", null], [
+      "Upgrade, HTTP2-Settings",
+      "Upgrade, HTTP2-Settings",
+    ]]
+  ) {
+    const client = await stand.client();
+    await client.send(
+      `GET /a HTTP/1.1\r\nHost: h\r\nConnection: ${sent}\r\nKeep-Alive: timeout=1\r\nUpgrade: h2c\r\n\r\n`,
+    );
+    await client.response();
+    const request = stand.host.requests.at(-1)!;
+    assert.equal(field(request, "connection"), seen);
+    assert.equal(field(request, "keep-alive"), null);
+    assert.equal(field(request, "upgrade"), "h2c");
+  }
+  assert.equal(stand.host.connections, 1);
+});
+
+// ---- answers of the host
+
+for (
+  const [what, method, answer, expected] of [
+    ["HEAD with a length", "HEAD", "HTTP/1.1 200 OK\r\ncontent-length: 77\r\n\r\n", {
+      status: 200,
+      length: "77",
+    }],
+    ["HEAD without a length", "HEAD", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", {
+      status: 200,
+      length: null,
+    }],
+    ["204", "GET", "HTTP/1.1 204 No Content\r\netag: x\r\n\r\n", { status: 204, length: null }],
+    ["304", "GET", "HTTP/1.1 304 Not Modified\r\netag: x\r\n\r\n", { status: 304, length: null }],
+    [
+      "an interim answer before",
+      "GET",
+      "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 201 Created\r\ncontent-length: 0\r\n\r\n",
+      { status: 201, length: "0" },
+    ],
+    ["an error of the host", "GET", "HTTP/1.1 400 Bad Request\r\ncontent-length: 3\r\n\r\nbad", {
+      status: 400,
+      length: "3",
+    }],
+  ] as const
+) {
+  Deno.test(`handle() passes on ${what}`, async () => {
+    await using stand = await ProxyStand.start();
+    stand.host.answer = (_request, end) => end.write(answer);
+    const client = await stand.client();
+    for (let i = 0; i < 2; i++) {
+      await client.send(`${method} /a HTTP/1.1\r\nHost: h\r\n\r\n`);
+      const response = await client.response(method);
+      assert.equal(response.status, expected.status);
+      assert.equal(field(response, "content-length"), expected.length);
+      assert.equal(field(response, "x-ms-azure-host-authorization"), "value");
+    }
+    assert.equal(stand.records.length, 2);
+    assert.equal(stand.records[1]!.status, expected.status);
+  });
+}
+
+Deno.test("handle() relays 101 and lets the connection be closed", async () => {
+  await using stand = await ProxyStand.start();
+  stand.host.answer = (_request, end) =>
+    end.write("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n");
+  const client = await stand.client();
+  await client.send("GET /a HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n");
+  const response = await client.response();
+  assert.equal(response.status, 101);
+  assert.equal(field(response, "upgrade"), "x");
+});
+
+Deno.test("handle() streams a large answer and bounds what waits for a caller that does not read", async () => {
+  await using stand = await ProxyStand.start();
+  const total = 40_000_000;
+  let written = 0;
+  stand.host.answer = async (_request, end) => {
+    await end.write(`HTTP/1.1 200 OK\r\ncontent-length: ${total}\r\n\r\n`);
+    for (; written < total; written += 100_000) await end.write(new Uint8Array(100_000));
+  };
+  const client = await stand.client();
+  await client.send("GET /big HTTP/1.1\r\nHost: h\r\n\r\n");
+  let before = -1;
+  await until(() => {
+    const isStill = written > 0 && written === before;
+    before = written;
+    return isStill;
+  });
+  assert.ok(written < 30_000_000, `only buffers of the system filled up: ${written}`);
+  assert.ok(Deno.memoryUsage().external < 50_000_000);
+  let read = 0;
+  while (read < total) read += (await client.some())!.length;
+  assert.equal(stand.records[0]!.status, 200);
+});
+
+Deno.test("handle() streams a chunked answer piece by piece", async () => {
+  await using stand = await ProxyStand.start();
+  let go = () => {};
+  const wait = new Promise<void>((resolve) => go = resolve);
+  stand.host.answer = async (_request, end) => {
+    await end.write("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nab\r\n");
+    await wait;
+    await end.write("2\r\ncd\r\n0\r\ntrailer: x\r\n\r\n");
+  };
+  const client = await stand.client();
+  await client.send("GET /a HTTP/1.1\r\nHost: h\r\n\r\n");
+  let text = "";
+  while (!text.includes("ab")) text += await client.some();
+  assert.match(text, /transfer-encoding: chunked/i);
+  go();
+  while (!text.includes("0\r\n\r\n")) text += await client.some();
+  assert.match(text, /cd/);
+  assert.doesNotMatch(text, /trailer/);
+});
+
+Deno.test("handle() breaks the caller's connection off when the host cuts a streamed body short", async () => {
+  await using stand = await ProxyStand.start();
+  stand.host.answer = async (_request, end) => {
+    await end.write("HTTP/1.1 200 OK\r\ncontent-length: 200000\r\n\r\n");
+    await end.write(new Uint8Array(100_000));
+    end.close();
+  };
+  const client = await stand.client();
+  await client.send("GET /a HTTP/1.1\r\nHost: h\r\n\r\n");
+  const text = await client.rest();
+  assert.ok(text.length < 150_000);
+  assert.equal(stand.records.length, 1);
+});
+
+Deno.test("handle() answers 503 when the host cuts a small body short", async () => {
+  await using stand = await ProxyStand.start();
+  stand.host.answer = async (_request, end) => {
+    await end.write("HTTP/1.1 200 OK\r\ncontent-length: 200\r\n\r\nx");
+    end.close();
+  };
+  const client = await stand.client();
+  await client.send(GET);
+  const response = await client.response();
+  assert.equal(response.status, 503);
+  assert.equal(field(response, "x-ms-azure-host-authorization"), null);
+  assert.equal(stand.records[0]!.reason, "upstream-failed");
+  assert.equal(stand.records[0]!.decision, "error");
+});
+
+Deno.test("handle() answers 503 to a status that cannot be relayed", async () => {
+  await using stand = await ProxyStand.start();
+  stand.host.answer = (_request, end) =>
+    end.write("HTTP/1.1 777 Odd\r\ncontent-length: 100000\r\n\r\nx");
+  const client = await stand.client();
+  await client.send(GET);
+  assert.equal((await client.response()).status, 503);
+  assert.equal(stand.records[0]!.detail, "the host answered with status 777");
+});
+
+Deno.test("handle() answers 502 when the host cannot be reached", async () => {
+  await using stand = await ProxyStand.start();
+  stand.host.stopListening();
+  const client = await stand.client();
+  await client.send(GET);
+  assert.equal((await client.response()).status, 502);
+  assert.equal(stand.records[0]!.reason, "upstream-unreachable");
+});
+
+Deno.test("handle() answers 503 when the host is slow with a head", async () => {
+  await using stand = await ProxyStand.start({ upstream: { headMs: 40 } });
+  stand.host.answer = () => {};
+  const client = await stand.client();
+  await client.send(GET);
+  assert.equal((await client.response()).status, 503);
+  assert.equal(stand.records[0]!.reason, "upstream-timeout");
+});
+
+Deno.test("handle() opens no connection to the host for a refused request", async () => {
+  await using stand = await ProxyStand.start();
+  stand.everybodyIs({ destination: stand.wireserver });
+  const client = await stand.client();
+  await client.send("POST /a HTTP/1.1\r\nHost: h\r\ncontent-length: 5\r\n\r\nhello");
+  const response = await client.response();
+  assert.equal(response.status, 403);
+  assert.equal(response.body.length, 0);
+  assert.equal(field(response, "connection"), "close");
+  assert.equal(field(response, "content-length"), "0");
+  assert.equal(field(response, "x-ms-azure-host-authorization"), null);
+  assert.equal(stand.host.connections, 0);
+  const record = stand.records[0]!;
+  assert.deepEqual([record.decision, record.reason, record.status, record.endpoint], [
+    "deny",
+    "not-elevated",
+    403,
+    "wireserver",
+  ]);
+});
+
+Deno.test("handle() forwards in Audit what Enforce would refuse, and flags it", async () => {
+  await using stand = await ProxyStand.start({ mode: "audit" });
+  stand.everybodyIs({ destination: stand.wireserver });
+  const client = await stand.client();
+  await client.send(GET);
+  assert.equal((await client.response()).status, 200);
+  const record = stand.records[0]!;
+  assert.deepEqual([record.decision, record.reason, record.mode, record.status], [
+    "flag",
+    "not-elevated",
+    "audit",
+    200,
+  ]);
+});
+
+// ---- callers that leave, wait or send too much
+
+Deno.test("handle() gives the host's answer up when the caller leaves before it", async () => {
+  await using stand = await ProxyStand.start({ upstream: { slowMs: 10 } });
+  stand.host.answer = () => {};
+  const client = await stand.client();
+  await client.send(GET);
+  await until(() => stand.host.requests.length === 1);
+  await new Promise((resolve) => setTimeout(resolve, 40));
+  client.close();
+  await until(() => stand.host.ended === 1);
+  await until(() => stand.records.length === 1);
+  assert.equal(stand.records[0]!.status, 0);
+  assert.equal(stand.records[0]!.decision, "error");
+});
+
+Deno.test("handle() gives the host's stream up when the caller leaves", async () => {
+  await using stand = await ProxyStand.start();
+  stand.host.answer = async (_request, end) => {
+    await end.write("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n");
+    for (;;) await end.write(`10000\r\n${"x".repeat(65_536)}\r\n`);
+  };
+  const client = await stand.client();
+  await client.send("GET /a HTTP/1.1\r\nHost: h\r\n\r\n");
+  await client.some();
+  client.close();
+  await until(() => stand.host.ended === 1);
+  assert.equal(stand.records.length, 1);
+});
+
+Deno.test("handle() refuses an announced body over the limit before it reads any of it", async () => {
+  await using stand = await ProxyStand.start();
+  const client = await stand.client();
+  await client.send("POST /a HTTP/1.1\r\nHost: h\r\ncontent-length: 102401\r\n\r\n");
+  const response = await client.response();
+  assert.equal(response.status, 413);
+  assert.equal(new TextDecoder().decode(response.body), "length limit exceeded");
+  assert.equal(field(response, "content-type"), "text/plain; charset=utf-8");
+  assert.equal(field(response, "connection"), "close");
+  assert.equal(stand.records[0]!.reason, "body-too-large");
+});
+
+Deno.test("handle() takes a body of exactly the limit", async () => {
+  await using stand = await ProxyStand.start();
+  const client = await stand.client();
+  await client.send(
+    `POST /a HTTP/1.1\r\nHost: h\r\ncontent-length: 102400\r\n\r\n${"x".repeat(102_400)}`,
+  );
+  assert.equal((await client.response()).status, 200);
+  assert.equal(stand.host.requests[0]!.body.length, 102_400);
+});
+
+Deno.test("handle() refuses a body that grows over the limit, and forwards none of it", async () => {
+  await using stand = await ProxyStand.start();
+  const client = await stand.client();
+  await client.send("POST /a HTTP/1.1\r\nHost: h\r\ntransfer-encoding: chunked\r\n\r\n");
+  await client.send(`19001\r\n${"x".repeat(102_401)}\r\n0\r\n\r\n`);
+  assert.equal((await client.response()).status, 413);
+  assert.equal(stand.host.connections, 0);
+  assert.deepEqual([stand.records.length, stand.records[0]!.reason], [1, "body-too-large"]);
+});
+
+Deno.test("handle() refuses the larger body of an upload where nothing is exempt", async () => {
+  await using stand = await ProxyStand.start();
+  stand.everybodyIs({ uid: 0 }); // IMDS
+  const client = await stand.client();
+  await client.send("PUT /vmAgentLog HTTP/1.1\r\nHost: h\r\ncontent-length: 200000\r\n\r\n");
+  assert.equal((await client.response()).status, 413);
+  assert.equal(stand.records[0]!.endpoint, "imds");
+});
+
+Deno.test("handle() streams an exempt upload, unsigned, while it arrives", async () => {
+  await using stand = await ProxyStand.start();
+  stand.everybodyIs({ uid: 0, destination: stand.wireserver });
+  const client = await stand.client();
+  await client.send("PUT /vmAgentLog HTTP/1.1\r\nHost: h\r\ncontent-length: 300000\r\n\r\n");
+  await client.send(new Uint8Array(100_000));
+  await until(() => stand.host.connections === 1);
+  await client.send(new Uint8Array(200_000));
+  assert.equal((await client.response()).status, 200);
+  assert.equal(stand.host.requests[0]!.body.length, 300_000);
+  assert.equal(field(stand.host.requests[0]!, "x-ms-azure-host-authorization"), null);
+  assert.equal(stand.records[0]!.signed, false);
+  assert.equal(stand.records[0]!.decision, "allow");
+});
+
+Deno.test("handle() lets an exempt upload without a body pass", async () => {
+  await using stand = await ProxyStand.start();
+  stand.everybodyIs({ uid: 0, destination: stand.wireserver });
+  const client = await stand.client();
+  await client.send("POST /machine/?comp=telemetrydata HTTP/1.1\r\nHost: h\r\n\r\n");
+  assert.equal((await client.response()).status, 200);
+});
+
+Deno.test("handle() ends an exempt upload whose caller leaves in the middle", async () => {
+  await using stand = await ProxyStand.start();
+  stand.everybodyIs({ uid: 0, destination: stand.wireserver });
+  const client = await stand.client();
+  await client.send("PUT /vmAgentLog HTTP/1.1\r\nHost: h\r\ncontent-length: 300000\r\n\r\nabc");
+  await until(() => stand.host.connections === 1);
+  client.close();
+  await until(() => stand.records.length === 1 && stand.host.ended === 1);
+  assert.equal(stand.host.requests.length, 0);
+  assert.deepEqual([stand.records[0]!.reason, stand.records[0]!.status], ["body-incomplete", 0]);
+});
+
+Deno.test("handle() bounds the pause within a body", async () => {
+  for (const target of ["/a", "/vmAgentLog"]) {
+    await using stand = await ProxyStand.start({ limits: { bodyIdleMs: 30 } });
+    stand.everybodyIs({ uid: 0, destination: stand.wireserver });
+    const client = await stand.client();
+    await client.send(`PUT ${target} HTTP/1.1\r\nHost: h\r\ncontent-length: 5\r\n\r\nab`);
+    assert.equal((await client.response()).status, 408);
+    assert.deepEqual([stand.records[0]!.reason, stand.records[0]!.status], ["body-timeout", 408]);
+    assert.equal(stand.host.requests.length, 0);
+  }
+});
+
+Deno.test("handle() forwards nothing of a body that breaks off", async () => {
+  await using stand = await ProxyStand.start();
+  const client = await stand.client();
+  await client.send("POST /a HTTP/1.1\r\nHost: h\r\ncontent-length: 10\r\n\r\nab");
+  await until(() => stand.proxy.requestCount === 1);
+  client.close();
+  await until(() => stand.records.length === 1);
+  assert.deepEqual([stand.records[0]!.reason, stand.records[0]!.status], ["body-incomplete", 0]);
+  assert.equal(stand.host.connections, 0);
+});
+
+Deno.test("handle() sends nothing to the host before a slow caller's body is complete", async () => {
+  await using stand = await ProxyStand.start();
+  const client = await stand.client();
+  await client.send("POST /a HTTP/1.1\r\nHo");
+  await client.send("st: h\r\ncontent-length: 4\r\n\r\n");
+  for (const piece of ["a", "b", "c"]) {
+    await client.send(piece);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  assert.equal(stand.host.connections, 0);
+  await client.send("d");
+  assert.equal((await client.response()).status, 200);
+});
+
+Deno.test("handle() lets a caller that expects 100 send its body, and passes the field on", async () => {
+  await using stand = await ProxyStand.start();
+  const client = await stand.client();
+  await client.send(
+    "POST /a HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\ncontent-length: 2\r\n\r\n",
+  );
+  assert.match((await client.some())!, /^HTTP\/1.1 100 Continue\r\n\r\n$/);
+  await client.send("hi");
+  assert.equal((await client.response()).status, 200);
+  assert.equal(field(stand.host.requests[0]!, "expect"), "100-continue");
+});
+
+// ---- guards
+
+for (
+  const [status, reason, text] of [
+    [405, "method-not-allowed", "TRACE /a HTTP/1.1\r\nHost: h\r\n\r\n"],
+    [405, "method-not-allowed", "BREW /provision HTTP/1.1\r\nHost: h\r\n\r\n"],
+    [405, "method-not-allowed", "get /a HTTP/1.1\r\nHost: h\r\n\r\n"],
+    [403, "path-traversal", "GET /a/../b HTTP/1.1\r\nHost: h\r\n\r\n"],
+    [403, "path-traversal", "GET /a/%2e%2E/b HTTP/1.1\r\nHost: h\r\n\r\n"],
+    [403, "path-traversal", "GET //a HTTP/1.1\r\nHost: h\r\n\r\n"],
+    [403, "ambiguous-target", "GET http://other/a HTTP/1.1\r\nHost: h\r\n\r\n"],
+    [403, "ambiguous-target", "GET https://h/a HTTP/1.1\r\nHost: h\r\n\r\n"],
+    [403, "ambiguous-target", "OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n"],
+    [400, "header-not-ascii", "GET /a HTTP/1.1\r\nHost: h\r\nx: \xe9\r\n\r\n"],
+    [400, "bad-request", "GET /a HTTP/1.1\r\nHost: a/b\r\n\r\n"],
+    [400, "bad-request", "GET /\xc3\xa9 HTTP/1.1\r\nHost: h\r\n\r\n"],
+    [400, "bad-request", "GET /a HTTP/1.1\r\nHost: h\r\ncontent-length: 3\r\n\r\nabc"],
+    [
+      400,
+      "bad-request",
+      "POST /a HTTP/1.1\r\nHost: h\r\ntransfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+    ],
+  ] as const
+) {
+  for (const mode of ["enforce", "audit"] as const) {
+    Deno.test(`handle() refuses ${JSON.stringify(text.slice(0, 45))} with ${status} in ${mode}`, async () => {
+      await using stand = await ProxyStand.start({ mode });
+      const client = await stand.client();
+      await client.send(text);
+      const response = await client.response();
+      assert.equal(response.status, status);
+      assert.equal(field(response, "connection"), "close");
+      assert.equal(stand.host.connections, 0);
+      assert.deepEqual(
+        stand.records.map((record) => [record.reason, record.status, record.decision]),
+        [
+          [reason, status, "deny"],
+        ],
+      );
+    });
+  }
+}
+
+Deno.test("handle() says in a 405 which methods there are", async () => {
+  await using stand = await ProxyStand.start();
+  const client = await stand.client();
+  await client.send("TRACE /a HTTP/1.1\r\nHost: h\r\n\r\n");
+  const response = await client.response();
+  assert.equal(field(response, "allow"), "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH");
+  assert.equal(field(response, "content-type"), "text/plain; charset=utf-8");
+  assert.equal(new TextDecoder().decode(response.body), "Method Not Allowed");
+});
+
+Deno.test("handle() refuses a request with two framings, whoever notices", async () => {
+  await using stand = await ProxyStand.start();
+  const client = await stand.client();
+  await client.send(
+    "POST /a HTTP/1.1\r\nHost: h\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+  );
+  assert.equal((await client.response()).status, 400);
+  assert.equal(stand.host.connections, 0);
+});
+
+Deno.test("handle() answers a target over its limit without forwarding it, whoever notices", async () => {
+  await using stand = await ProxyStand.start();
+  const client = await stand.client();
+  await client.send(`GET /${"a".repeat(65_600)} HTTP/1.1\r\nHost: h\r\n\r\n`);
+  assert.ok([400, 414].includes((await client.response()).status));
+  assert.equal(stand.host.connections, 0);
+});
+
+Deno.test("handle() takes an absolute-form target of the authority in Host for its origin form", async () => {
+  await using stand = await ProxyStand.start();
+  const client = await stand.client();
+  await client.send("GET http://h/a?b HTTP/1.1\r\nHost: h\r\n\r\n");
+  assert.equal((await client.response()).status, 200);
+  assert.equal(stand.host.requests[0]!.target, "/a?b");
+});
+
+Deno.test("handle() forwards a request without Host, and drops fragments", async () => {
+  await using stand = await ProxyStand.start();
+  const client = await stand.client();
+  await client.send("GET /a?b#c HTTP/1.1\r\n\r\n");
+  assert.equal((await client.response()).status, 200);
+  assert.equal(stand.host.requests[0]!.target, "/a?b");
+  assert.equal(field(stand.host.requests[0]!, "host"), null);
+});
+
+// ---- who is calling
+
+Deno.test("handle() refuses direct and unattributed connections", async () => {
+  await using stand = await ProxyStand.start();
+  for (
+    const [attribution, reason] of [
+      [{ kind: "direct", uid: 0 }, "direct-connection"],
+      [{ kind: "unattributed" }, "unattributed"],
+    ] as const
+  ) {
+    stand.redirector.knowEveryone(attribution);
+    const client = await stand.client();
+    await client.send(GET);
+    assert.equal((await client.response()).status, 421);
+    const record = stand.records.at(-1)!;
+    assert.deepEqual([record.reason, record.decision, record.destination, record.caller], [
+      reason,
+      "deny",
+      null,
+      null,
+    ]);
+  }
+  assert.equal(stand.host.connections, 0);
+});
+
+Deno.test("handle() refuses destinations that are no endpoint", async () => {
+  await using stand = await ProxyStand.start();
+  for (
+    const [destination, status, reason] of [
+      [{ address: "10.0.0.1", port: 80 }, 421, "unknown-destination"],
+      [{ address: "127.0.0.1", port: 0 }, 403, "agent-listener"],
+    ] as const
+  ) {
+    stand.everybodyIs({ destination, uid: 0 });
+    const client = await stand.client();
+    await client.send(GET);
+    assert.equal((await client.response()).status, status);
+    assert.equal(stand.records.at(-1)!.reason, reason);
+    assert.equal(stand.records.at(-1)!.caller?.elevated, true);
+  }
+  assert.equal(stand.host.connections, 0);
+});
+
+Deno.test("handle() resolves the caller once for a connection and checks it for each later request", async () => {
+  let resolved = 0;
+  let checked = 0;
+  await using stand = await ProxyStand.start({
+    resolver: {
+      resolve: (record) => {
+        resolved++;
+        return Promise.resolve({
+          caller: sampleCaller(record),
+          check: () => {
+            checked++;
+            return "same" as const;
+          },
+        });
+      },
+    },
+  });
+  const client = await stand.client();
+  for (let i = 0; i < 3; i++) {
+    await client.send(GET);
+    assert.equal((await client.response()).status, 200);
+  }
+  assert.deepEqual([resolved, checked], [1, 2]);
+});
+
+Deno.test("handle() refuses a caller that has ended, and resolves one anew that has changed", async () => {
+  let state: ReturnType<ResolvedCaller["check"]> = "same";
+  let resolved = 0;
+  await using stand = await ProxyStand.start({
+    resolver: {
+      resolve: (record) => {
+        resolved++;
+        return { caller: sampleCaller(record), check: () => state };
+      },
+    },
+  });
+  const client = await stand.client();
+  await client.send(GET);
+  await client.response();
+  state = "changed";
+  await client.send(GET);
+  assert.equal((await client.response()).status, 200);
+  assert.equal(resolved, 2);
+  state = "gone";
+  await client.send(GET);
+  assert.equal((await client.response()).status, 421);
+  assert.equal(stand.records.at(-1)!.reason, "caller-gone");
+});
+
+Deno.test("handle() never gives the caller of an earlier connection to a later one from the same port", async () => {
+  await using stand = await ProxyStand.start({ resolver: { resolve: resolveToItself } });
+  const client = await stand.client();
+  stand.everybodyIs({ cookie: 1n, uid: 0, destination: stand.wireserver });
+  await client.send(GET);
+  assert.equal((await client.response()).status, 200);
+  stand.everybodyIs({ cookie: 2n, uid: 1000, destination: stand.wireserver });
+  await client.send(GET);
+  assert.equal((await client.response()).status, 403);
+  assert.equal(stand.records[1]!.caller?.record.uid, 1000);
+});
+
+// ---- the agent's own paths
+
+Deno.test("handle() answers /provision to anybody who sends Metadata", async () => {
+  await using stand = await ProxyStand.start();
+  stand.redirector.knowEveryone({ kind: "unattributed" });
+  const client = await stand.client();
+  await client.send(
+    "GET /provision HTTP/1.1\r\nHost: h\r\nMetadata: x\r\nx-ms-azure-time-tick: 5\r\n\r\n",
+  );
+  const response = await client.response();
+  assert.equal(new TextDecoder().decode(response.body), `{"finished":true,"errorMessage":""}`);
+  assert.equal(field(response, "content-type"), "application/json; charset=utf-8");
+  assert.equal(field(response, "content-length"), "35");
+  assert.equal(field(response, "x-ms-azure-host-authorization"), null);
+  assert.equal(field({ headers: stand.provisionHeaders }, "x-ms-azure-time-tick"), "5");
+  await client.send("GET /provision? HTTP/1.1\r\nHost: h\r\n\r\n");
+  assert.equal((await client.response()).status, 400);
+  assert.deepEqual(stand.records.map((record) => [record.decision, record.reason, record.status]), [
+    ["allow", null, 200],
+    ["deny", "metadata-header-missing", 400],
+  ]);
+});
+
+Deno.test("handle() forwards what only looks like one of its own paths", async () => {
+  await using stand = await ProxyStand.start();
+  const client = await stand.client();
+  for (const target of ["/provision/", "/provision?x", "/Provision", "/gpa-aggregated-status/"]) {
+    await client.send(`GET ${target} HTTP/1.1\r\nHost: h\r\nMetadata: x\r\n\r\n`);
+    await client.response();
+  }
+  assert.equal(stand.host.requests.length, 4);
+});
+
+Deno.test("handle() answers the status to root alone, redirected or direct", async () => {
+  await using stand = await ProxyStand.start();
+  const ask = async (metadata = "Metadata: x\r\n") => {
+    const client = await stand.client();
+    await client.send(`GET /gpa-aggregated-status HTTP/1.1\r\nHost: h\r\n${metadata}\r\n`);
+    return await client.response();
+  };
+  stand.everybodyIs({ uid: 0, destination: stand.wireserver });
+  const response = await ask();
+  assert.equal(new TextDecoder().decode(response.body), `{"status":"here"}`);
+  assert.equal(stand.records.at(-1)!.caller?.elevated, true);
+  assert.equal((await ask("")).status, 400);
+  stand.everybodyIs({ uid: 1000, destination: stand.wireserver });
+  assert.equal((await ask()).status, 403);
+  assert.equal(stand.records.at(-1)!.reason, "status-needs-elevated");
+  stand.redirector.knowEveryone({ kind: "direct", uid: 0 });
+  assert.equal((await ask()).status, 200);
+  assert.equal((await ask("")).status, 400);
+  stand.redirector.knowEveryone({ kind: "direct", uid: 1000 });
+  assert.equal((await ask()).status, 403);
+  stand.redirector.knowEveryone({ kind: "unattributed" });
+  assert.equal((await ask()).status, 403);
+  assert.equal(stand.records.length, 7);
+  assert.equal(stand.host.connections, 0);
+});
+
+// ---- faults of the agent's own
+
+for (
+  const [what, resolver] of [
+    ["throws", () => {
+      throw new Error("out of order");
+    }],
+    ["rejects", () => Promise.reject(new Error("out of order"))],
+    ["fails with a code", () => Promise.reject(new AgentError("ERRNO", "read something"))],
+  ] as const
+) {
+  Deno.test(`handle() answers 500 and forwards nothing when a part ${what}`, async () => {
+    await using stand = await ProxyStand.start({ resolver: { resolve: resolver } });
+    const client = await stand.client();
+    await client.send(GET);
+    const response = await client.response();
+    assert.equal(response.status, 500);
+    assert.equal(response.body.length, 0);
+    assert.equal(stand.host.connections, 0);
+    assert.deepEqual(
+      stand.records.map((record) => [record.decision, record.reason, record.status]),
+      [
+        ["error", "internal-error", 500],
+      ],
+    );
+    assert.equal(stand.logger.texts("error").length, 1);
+  });
+}
+
+Deno.test("handle() refuses rather than sends what cannot be signed", async () => {
+  await using stand = await ProxyStand.start();
+  const { key, ...snapshot } = stand.snapshot.get();
+  assert.ok(key !== null);
+  stand.snapshot.publish({ ...snapshot, key: { ...key, guid: "line\r\nbreak" } });
+  const client = await stand.client();
+  await client.send(GET);
+  assert.equal((await client.response()).status, 500);
+  assert.equal(stand.host.connections, 0);
+});
+
+Deno.test("handle() answers HEAD refusals without a body", async () => {
+  await using stand = await ProxyStand.start();
+  stand.redirector.knowEveryone({ kind: "unattributed" });
+  const client = await stand.client();
+  await client.send("HEAD /a HTTP/1.1\r\nHost: h\r\n\r\n");
+  const response = await client.response("HEAD");
+  assert.equal(response.status, 421);
+  assert.equal(field(response, "content-length"), null);
+});
