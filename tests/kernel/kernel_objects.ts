@@ -79,7 +79,7 @@ function descriptorTexts(pid: string): string[] {
 
 async function named(name: string): Promise<string[]> {
   const left: string[] = [];
-  for (const folder of ["/run/netns", "/tmp", "/sys/fs/cgroup", "/sys/fs/cgroup/unified"]) {
+  for (const folder of ["/run/netns", "/tmp", "/opt", "/sys/fs/cgroup", "/sys/fs/cgroup/unified"]) {
     for (const entry of await entries(folder)) {
       if (entry.startsWith(name)) left.push(`${folder}/${entry}`);
     }

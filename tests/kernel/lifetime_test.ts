@@ -116,6 +116,7 @@ kernelTest(
     await dead.ended();
     const caller = machine.caller(`
 s = tcp()
+s.settimeout(None)
 say([attempt(lambda: s.connect(IMDS)), attempt(lambda: connected(LISTENER))])
 wait()
 s.connect(IMDS)

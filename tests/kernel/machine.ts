@@ -1,6 +1,7 @@
 /** The machine that a kernel test plays on: the sandbox, the host's end of the cable, probes and callers. */
 import assert from "node:assert/strict";
 import { buildBpf } from "../../tools/build_bpf.ts";
+import { denoEnvironment } from "../../tools/setup/mod.ts";
 import { type RunOptions, Sandbox } from "../../tools/sandbox/mod.ts";
 import { type KernelObjects, leftOver, listKernelObjects } from "./kernel_objects.ts";
 import type { ProbeAnswer, ProbeOptions, ProbeOrder, Seen } from "./probe_protocol.ts";
@@ -126,7 +127,11 @@ export class Machine {
     const sandbox = await Sandbox.create("kt");
     try {
       const host = new Talker(
-        sandbox.spawn(denoRun("host_server.ts"), { side: "host", stdin: "piped" }),
+        sandbox.spawn(denoRun("host_server.ts"), {
+          side: "host",
+          stdin: "piped",
+          env: denoEnvironment(),
+        }),
         true,
       );
       assert.equal(await host.line(), "ready");
@@ -155,11 +160,15 @@ export class Machine {
       rootConnectionLimit: 16384,
       staleAfterMs: 5000,
       targets: { imds: "enforce", wireserver: "enforce", hostga: "enforce" },
+      listen: true,
       attach: true,
       ...options,
     };
     const command = denoRun("probe_server.ts", JSON.stringify(all));
-    return new Probe(this.sandbox.spawn(command, { stdin: "piped" }), true);
+    return new Probe(
+      this.sandbox.spawn(command, { stdin: "piped", env: denoEnvironment() }),
+      true,
+    );
   }
 
   /** Runs Python code that has caller.py at hand to its end, and returns the JSON it printed last. */

@@ -13,6 +13,8 @@ export interface ProbeOptions {
   readonly staleAfterMs: number;
   /** Set before the programs are attached; `null` leaves what an earlier process pinned. */
   readonly targets: TargetModes | null;
+  /** Whether it listens where callers are sent. */
+  readonly listen: boolean;
   /** Whether the programs are attached before the probe says that it is ready. */
   readonly attach: boolean;
 }

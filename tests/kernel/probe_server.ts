@@ -67,13 +67,7 @@ class Probe {
 
   async start(): Promise<void> {
     this.#libc.raiseDescriptorLimit(DESCRIPTORS);
-    const { address: hostname, port } = ENDPOINTS.listener;
-    const server = Deno.serve(
-      { hostname, port, onListen: () => {}, tcpBacklog: BACKLOG } as Deno.ServeTcpOptions,
-      (request, info) => this.#answer(request, info.remoteAddr),
-    );
-    server.unref();
-    this.#deepenBacklog();
+    if (this.#options.listen) this.#listen();
     if (this.#options.targets !== null) this.#redirector.setTargets(this.#options.targets);
     if (this.#options.attach) await this.#redirector.attach(new AbortController().signal);
     this.#redirector.beat();
@@ -81,6 +75,16 @@ class Probe {
       if (this.#beating) this.#redirector.beat();
     }, BEAT_MS);
     Deno.unrefTimer(timer);
+  }
+
+  #listen(): void {
+    const { address: hostname, port } = ENDPOINTS.listener;
+    const server = Deno.serve(
+      { hostname, port, onListen: () => {} },
+      (request, info) => this.#answer(request, info.remoteAddr),
+    );
+    server.unref();
+    this.#deepenBacklog();
   }
 
   /** As the agent does: the accept queue that Deno asks for is too short for a rush. */
