@@ -1,7 +1,7 @@
 import type { OwnRequest } from "../../domain/endorsement/mod.ts";
 import type { HeaderField, SocketAddress } from "../../domain/wire/mod.ts";
 import type { Clock } from "../../runtime/clock.ts";
-import { AgentError, type ErrorCode, type Scalar } from "../../runtime/errors.ts";
+import { AgentError, type ErrorCode } from "../../runtime/errors.ts";
 import {
   encodeRequestMessage,
   type Http1Fault,
@@ -73,7 +73,7 @@ export class Exchange {
     const failure = (code: ErrorCode, what: string, cause?: unknown) =>
       new AgentError(code, `${name} from \`${to.address}:${to.port}\`: ${what}`, {
         cause,
-        detail: { address: to.address, port: to.port } satisfies Record<string, Scalar>,
+        detail: { address: to.address, port: to.port },
       });
     const deadline = new Deadline(this.#clock, this.#limits, signal);
     let stream: HostStream | null = null;
@@ -92,15 +92,13 @@ export class Exchange {
 
   async #connect(to: SocketAddress, deadline: Deadline, failure: Failure): Promise<HostStream> {
     const connecting = this.#dial(to, deadline.connecting);
-    // A connection that comes up after its time is nobody's: it is closed when it arrives.
-    deadline.connecting.addEventListener("abort", () => {
-      connecting.then(closeQuietly, () => {});
-    });
     try {
       const stream = await deadline.within(connecting, failure);
       deadline.connected();
       return stream;
     } catch (error) {
+      // A connection that comes up after its time is nobody's: it is closed when it arrives.
+      connecting.then(closeQuietly, () => {});
       if (error instanceof AgentError) throw error;
       throw failure("HOST_CONNECT", "no connection", error);
     }

@@ -2,6 +2,7 @@ import { type LatchedKey, ownRequest } from "../../domain/endorsement/mod.ts";
 import {
   decodeBody,
   type DecodedBody,
+  type DocumentFault,
   type EndpointMap,
   headerValue,
   isKeyGuid,
@@ -13,7 +14,7 @@ import {
   type ProvisionAnswer,
   type SocketAddress,
 } from "../../domain/wire/mod.ts";
-import { AgentError, type ErrorCode, type Scalar } from "../../runtime/errors.ts";
+import { AgentError } from "../../runtime/errors.ts";
 import type { ReceivedResponse } from "../http1/mod.ts";
 import type { Exchange } from "./exchange.ts";
 import type { HostClock } from "./host_clock.ts";
@@ -183,10 +184,10 @@ function textOf(question: HostQuestion, response: ReceivedResponse): DecodedBody
 
 function documentError(
   question: HostQuestion,
-  fault: { readonly code: string; readonly path: string; readonly message: string },
+  fault: DocumentFault,
 ): AgentError {
-  return new AgentError("HOST_DOCUMENT" satisfies ErrorCode, `${question.name}: ${fault.message}`, {
-    detail: { fault: fault.code, path: fault.path } satisfies Record<string, Scalar>,
+  return new AgentError("HOST_DOCUMENT", `${question.name}: ${fault.message}`, {
+    detail: { fault: fault.code, path: fault.path },
   });
 }
 

@@ -1,5 +1,5 @@
-import { type LatchedKey, SecretKey } from "../../domain/endorsement/mod.ts";
-import { isKeyGuid, type KeyDocument, type KeyGuid, parseKeyFile } from "../../domain/wire/mod.ts";
+import { type LatchedKey, latchedKey } from "../../domain/endorsement/mod.ts";
+import { isKeyGuid, type KeyGuid, parseKeyFile } from "../../domain/wire/mod.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { AgentError, type ErrorCode } from "../../runtime/errors.ts";
 import type { Logger } from "../../runtime/logger.ts";
@@ -83,9 +83,9 @@ export class LatchWorker {
       const parsed = parseKeyFile(text, guid);
       if (!parsed.ok) return unusable(parsed.error.code, parsed.error.message);
       const key = latchedKey(parsed.value);
-      if (key === null) return unusable("KEY_NOT_HEX", "the key is not made of hex digits");
+      if (!key.ok) return unusable(key.error, "the key is not made of hex digits");
       this.#inUse = guid;
-      return key;
+      return key.value;
     } catch (error) {
       if (!(error instanceof AgentError)) throw error;
       return unusable(error.code, error.message);
@@ -95,10 +95,10 @@ export class LatchWorker {
   async #acquire(signal: AbortSignal): Promise<LatchEvent> {
     const document = await this.#host.acquireKey(signal);
     const key = latchedKey(document);
-    if (key === null) {
+    if (!key.ok) {
       throw new AgentError("HOST_DOCUMENT", "acquire a key: the key is not made of hex digits");
     }
-    return { kind: "granted", grant: { document, key } };
+    return { kind: "granted", grant: { document, key: key.value } };
   }
 
   async #save(grant: Grant): Promise<LatchEvent> {
@@ -184,11 +184,4 @@ function isRefusal(error: unknown): error is AgentError {
 
 function success(event: LatchEvent): LatchOutcome {
   return { event, failure: null };
-}
-
-/** `null` when the key text is not hex. */
-function latchedKey(document: KeyDocument): LatchedKey | null {
-  const secret = SecretKey.fromHex(document.keyHex());
-  if (!secret.ok) return null;
-  return { guid: document.guid, secret: secret.value, incarnationId: document.incarnationId };
 }
