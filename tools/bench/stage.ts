@@ -1,0 +1,91 @@
+import type { RunOptions } from "../sandbox/mod.ts";
+import { World } from "../sandbox/world.ts";
+import { buildClients, type Clients } from "./clients.ts";
+import { DOCUMENT, PROXY_PORT, SIGNATURE_PATH, startHost, startProxy } from "./nginx.ts";
+
+/** An ordinary user: nobody. */
+export const ORDINARY = { uid: 65534, gid: 65534 };
+/** The simulator leaves the metadata address to nginx. */
+const SIMULATED_IMDS = "192.0.2.1:8090";
+const PATH = "/metadata/instance?api-version=2021-02-01";
+const METADATA = "http://169.254.169.254";
+
+/** The ways to the host that are compared. */
+export const CANDIDATES = ["direct", "nginx", "agent"] as const;
+export type Candidate = typeof CANDIDATES[number];
+
+/** How a candidate is asked: what to dial, and from where. */
+export const ROUTES: Readonly<Record<Candidate, { url: string; options: RunOptions }>> = {
+  direct: { url: `${METADATA}${PATH}`, options: { inCgroup: false, user: ORDINARY } },
+  nginx: {
+    url: `http://127.0.0.1:${PROXY_PORT}${PATH}`,
+    options: { inCgroup: false, user: ORDINARY },
+  },
+  agent: { url: `${METADATA}${PATH}`, options: { user: ORDINARY } },
+};
+
+/** The sandbox with everything in it that takes part in a measurement; the agent is started and stopped at will. */
+export class BenchStage {
+  private constructor(
+    readonly world: World,
+    readonly clients: Clients,
+    readonly proxyPid: number,
+    /** A cgroup beside the sandbox's own, to which nothing is attached. */
+    readonly plainCgroup: string,
+  ) {}
+
+  static async create(program: string | null): Promise<BenchStage> {
+    const world = await World.create({
+      label: "bench",
+      simulatorArgs: ["--bind-imds", SIMULATED_IMDS],
+      ...(program === null ? {} : { program: [program] }),
+    });
+    try {
+      const clients = await buildClients(world.sandbox.folder);
+      await startHost(world.sandbox);
+      const proxy = await startProxy(world.sandbox);
+      const plainCgroup = `${world.sandbox.cgroup}plain`;
+      await Deno.mkdir(plainCgroup);
+      return new BenchStage(world, clients, proxy.pid, plainCgroup);
+    } catch (error) {
+      await world.close();
+      throw error;
+    }
+  }
+
+  /** Process id of the running agent. @throws Error when none runs */
+  get agentPid(): number {
+    const pid = this.world.agentPid;
+    if (pid === null) throw new Error("the agent does not run");
+    return pid;
+  }
+
+  /** Asks each candidate once. @throws Error when one does not answer as it must, or the agent does not sign */
+  async checkRoutes(): Promise<void> {
+    for (const candidate of CANDIDATES) {
+      const { url, options } = ROUTES[candidate];
+      const curl = ["curl", "-s", "-m", "5", "-H", "Metadata: true"];
+      const body = await this.world.sandbox.run([...curl, url], options);
+      if (body.stdout !== DOCUMENT) {
+        throw new Error(`${candidate} did not answer: ${body.code} ${body.stdout.slice(0, 200)}`);
+      }
+      const signed = new URL(SIGNATURE_PATH, url).href;
+      const { stdout } = await this.world.sandbox.run([...curl, signed], options);
+      if ((stdout !== "") !== (candidate === "agent")) {
+        throw new Error(
+          `a request by ${candidate} arrived with the signature \`${stdout !== ""}\``,
+        );
+      }
+    }
+  }
+
+  /** Stops what runs and removes everything. */
+  async close(): Promise<void> {
+    await Deno.remove(this.plainCgroup).catch(() => {});
+    await this.world.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
