@@ -1,0 +1,574 @@
+import assert from "node:assert/strict";
+import {
+  type AgentSnapshot,
+  initialSnapshot,
+  KeyKeeper,
+} from "../../../../src/agent/key_keeper/mod.ts";
+import { AgentError } from "../../../../src/runtime/errors.ts";
+import { Cell } from "../../../../src/runtime/cell.ts";
+import { FakeClock } from "../../../fakes/fake_clock.ts";
+import {
+  FakeHostChannel,
+  guid,
+  keyText,
+  statusV1,
+  statusV2,
+} from "../../../fakes/fake_host_channel.ts";
+import { MemoryKeyStore } from "../../../fakes/memory_key_store.ts";
+import { MemoryLogger } from "../../../fakes/memory_logger.ts";
+
+const INTERVAL_MS = 15_000;
+
+/** A keeper with everything around it played, started by `start` and ended by `stop`. */
+class Stand {
+  readonly clock = new FakeClock();
+  readonly logger = new MemoryLogger();
+  readonly host = new FakeHostChannel();
+  readonly store = new MemoryKeyStore();
+  readonly cell = new Cell<AgentSnapshot>(initialSnapshot());
+  readonly published: AgentSnapshot[] = [];
+  readonly ready: boolean[] = [];
+  readonly health: string[] = [];
+  readonly keeper = new KeyKeeper({
+    clock: this.clock,
+    logger: this.logger,
+    host: this.host,
+    store: this.store,
+    snapshot: this.cell,
+    pollIntervalMs: INTERVAL_MS,
+    onKeyReady: (isReady) => this.ready.push(isReady),
+  });
+  readonly #stop = new AbortController();
+  #running: Promise<void> = Promise.resolve();
+
+  async start(): Promise<void> {
+    this.cell.subscribe((snapshot) => this.published.push(snapshot), this.#stop.signal);
+    this.#running = this.keeper.run(this.#stop.signal, {
+      report: (state, code, message) => this.health.push(`${state} ${code} ${message}`),
+    });
+    await this.settle();
+  }
+
+  async settle(): Promise<void> {
+    for (let turn = 0; turn < 5; turn++) await this.clock.settle();
+  }
+
+  /** Lets the next regular poll happen. */
+  async poll(): Promise<void> {
+    await this.clock.advance(INTERVAL_MS);
+    await this.settle();
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await this.#running;
+  }
+}
+
+async function withStand(play: (stand: Stand) => Promise<void>): Promise<void> {
+  const stand = new Stand();
+  try {
+    await play(stand);
+  } finally {
+    await stand.stop();
+  }
+}
+
+const NO_HOST = new AgentError("HOST_CONNECT", "get the key status: no connection");
+
+Deno.test("run() acquires, stores, attests and publishes a key for a host that has none latched", () =>
+  withStand(async (stand) => {
+    stand.host.status = statusV1("WireserverAndImds", null);
+    await stand.start();
+    assert.deepEqual(stand.host.calls, ["status", "acquire", `attest ${guid(1)}`]);
+    assert.deepEqual([...stand.store.texts.keys()], [`${guid(1)} attested`]);
+    const snapshot = stand.cell.get();
+    assert.equal(snapshot.channel, "wireserverandimds");
+    assert.equal(snapshot.key?.guid, guid(1));
+    assert.deepEqual(snapshot.targets, {
+      wireserver: "enforce",
+      imds: "enforce",
+      hostga: "enforce",
+    });
+    assert.equal(snapshot.policy.epoch, 1);
+    assert.deepEqual(stand.ready, [true]);
+    assert.equal(
+      stand.health.at(-1),
+      "RUNNING KEY_ATTESTED Successfully attest the key and ready to use. - 0",
+    );
+  }));
+
+Deno.test("run() publishes rules before the key is fetched, and targets only with it", () =>
+  withStand(async (stand) => {
+    await stand.start();
+    assert.equal(stand.published.length, 2);
+    const [first, second] = stand.published;
+    assert.deepEqual([first?.key, first?.targets, first?.policy.epoch], [null, null, 1]);
+    assert.equal(second?.policy, first?.policy);
+    assert.equal(second?.key?.guid, guid(1));
+    assert.notEqual(second?.targets, null);
+  }));
+
+Deno.test("run() publishes rules, key and targets in one assignment when the key is on the disk", () =>
+  withStand(async (stand) => {
+    stand.host.status = statusV1("WireserverAndImds", guid(5));
+    stand.store.texts.set(`${guid(5)} attested`, keyText(guid(5)));
+    await stand.start();
+    assert.deepEqual(stand.host.calls, ["status"]);
+    assert.equal(stand.published.length, 1);
+    assert.equal(stand.published[0]?.key?.guid, guid(5));
+    assert.notEqual(stand.published[0]?.targets, null);
+    assert.equal(
+      stand.health.at(-1),
+      "RUNNING KEY_FROM_DISK Found key details from local and ready to use. - 0",
+    );
+    assert.deepEqual(stand.ready, [true]);
+  }));
+
+Deno.test("run() publishes nothing while nothing changes", () =>
+  withStand(async (stand) => {
+    await stand.start();
+    stand.host.status = statusV1("WireserverAndImds", guid(1));
+    const before = stand.published.length;
+    await stand.poll();
+    await stand.poll();
+    assert.equal(stand.published.length, before);
+    assert.deepEqual(stand.ready, [true]);
+    assert.equal(stand.host.calls.filter((call) => call === "status").length, 3);
+  }));
+
+Deno.test("run() publishes a change of mode under the same rule id, key and all, at once", () =>
+  withStand(async (stand) => {
+    stand.host.status = statusV2("enforce", "audit", null);
+    await stand.start();
+    assert.deepEqual(stand.cell.get().targets, {
+      wireserver: "enforce",
+      hostga: "enforce",
+      imds: "audit",
+    });
+    const before = stand.published.length;
+    stand.host.status = statusV2("enforce", "enforce", guid(1));
+    await stand.poll();
+    assert.equal(stand.published.length, before + 1);
+    assert.equal(stand.cell.get().targets?.imds, "enforce");
+    assert.equal(stand.cell.get().policy.epoch, 2);
+    assert.equal(stand.cell.get().channel, "WireServer Enforce -  IMDS Enforce - HostGA Enforce");
+  }));
+
+Deno.test("run() leaves disabled endpoints out of the targets", () =>
+  withStand(async (stand) => {
+    stand.host.status = statusV2("disabled", "disabled", null);
+    await stand.start();
+    assert.deepEqual(stand.cell.get().targets, {});
+    assert.equal(stand.cell.get().key?.guid, guid(1), "a key is held in that state all the same");
+  }));
+
+Deno.test("run() drops key and targets in one assignment when the host disables", () =>
+  withStand(async (stand) => {
+    await stand.start();
+    const before = stand.published.length;
+    stand.host.status = statusV1("Disabled", guid(1));
+    await stand.poll();
+    assert.equal(stand.published.length, before + 1);
+    const { channel, key, targets } = stand.cell.get();
+    assert.deepEqual([channel, key, targets], ["disabled", null, {}]);
+    assert.equal(stand.keeper.facts().keyGuid, null);
+    assert.equal(
+      stand.health.at(-1),
+      `RUNNING CHANNEL_DISABLED Customer has not enforce the secure channel state. - ${INTERVAL_MS}`,
+    );
+    assert.deepEqual(stand.ready, [true, true]);
+    assert.deepEqual([...stand.store.texts.keys()], [`${guid(1)} attested`], "the file stays");
+  }));
+
+Deno.test("run() takes the key from the disk when the host enables again", () =>
+  withStand(async (stand) => {
+    await stand.start();
+    stand.host.status = statusV1("Disabled", guid(1));
+    await stand.poll();
+    stand.host.status = statusV1("Wireserver", guid(1));
+    await stand.poll();
+    assert.equal(stand.host.calls.filter((call) => call === "acquire").length, 1);
+    assert.equal(stand.cell.get().key?.guid, guid(1));
+    assert.deepEqual(stand.cell.get().targets, {
+      wireserver: "enforce",
+      hostga: "enforce",
+      imds: "audit",
+    });
+  }));
+
+Deno.test("run() redirects nothing anew before it has the key, and reopens provisioning", () =>
+  withStand(async (stand) => {
+    stand.host.status = statusV1("Disabled", null);
+    await stand.start();
+    stand.host.status = statusV1("WireserverAndImds", null);
+    stand.host.grants = new AgentError("HOST_STATUS", "acquire a key: answered with `500`");
+    await stand.poll();
+    assert.deepEqual(stand.cell.get().targets, {});
+    assert.equal(stand.cell.get().policy.endpoints.imds.mode, "enforce", "rules come first");
+    assert.deepEqual(stand.ready, [true, false]);
+    assert.equal(
+      stand.health.at(-1),
+      "RUNNING HOST_STATUS Failed to acquire key details: acquire a key: answered with `500`",
+    );
+    stand.host.grants = [guid(1)];
+    await stand.poll();
+    // The state had changed one poll earlier; what hangs on it is not lost (S-16).
+    assert.equal(stand.cell.get().targets?.imds, "enforce");
+    assert.deepEqual(stand.ready, [true, false, true]);
+  }));
+
+Deno.test("run() follows a rotation and keeps the old key in use until the new one is attested", () =>
+  withStand(async (stand) => {
+    await stand.start();
+    stand.host.status = statusV1("WireserverAndImds", guid(2));
+    stand.host.grants = [guid(2)];
+    stand.host.attesting = new AgentError("HOST_TIMEOUT", "attest the key: no answer");
+    await stand.poll();
+    assert.equal(stand.cell.get().key?.guid, guid(1));
+    assert.equal(stand.keeper.facts().keyGuid, guid(1));
+    stand.host.attesting = null;
+    stand.host.calls.length = 0;
+    await stand.poll();
+    // The key of the failed attempt is on the disk, issued: it is attested, not asked for again (S-45).
+    assert.deepEqual(stand.host.calls, ["status", `attest ${guid(2)}`]);
+    assert.equal(stand.cell.get().key?.guid, guid(2));
+    assert.ok(stand.store.texts.has(`${guid(2)} attested`));
+  }));
+
+Deno.test("run() acquires anew when the host refuses the stored key that was never attested", () =>
+  withStand(async (stand) => {
+    stand.host.status = statusV1("WireserverAndImds", guid(5));
+    stand.store.texts.set(`${guid(5)} issued`, keyText(guid(5)));
+    stand.host.attesting = new AgentError("HOST_STATUS", "no", { detail: { status: 403 } });
+    await stand.start();
+    assert.deepEqual(stand.host.calls, [
+      "status",
+      `attest ${guid(5)}`,
+      "acquire",
+      `attest ${guid(1)}`,
+    ]);
+    assert.equal(stand.cell.get().key, null);
+  }));
+
+Deno.test("run() keeps trying a stored key that the host could not judge", () =>
+  withStand(async (stand) => {
+    stand.host.status = statusV1("WireserverAndImds", guid(5));
+    stand.store.texts.set(`${guid(5)} issued`, keyText(guid(5)));
+    stand.host.attesting = new AgentError("HOST_STATUS", "no", { detail: { status: 503 } });
+    await stand.start();
+    assert.deepEqual(stand.host.calls, ["status", `attest ${guid(5)}`]);
+    stand.host.attesting = null;
+    await stand.poll();
+    assert.equal(stand.cell.get().key?.guid, guid(5));
+  }));
+
+Deno.test("run() takes no stored key that is not what its name says", async () => {
+  const texts: [string, string][] = [
+    ["another id inside", keyText(guid(6))],
+    ["no hex", keyText(guid(5), "XYZ")],
+    ["no JSON", "{"],
+  ];
+  for (const [what, text] of texts) {
+    await withStand(async (stand) => {
+      stand.host.status = statusV1("WireserverAndImds", guid(5));
+      stand.store.texts.set(`${guid(5)} attested`, text);
+      await stand.start();
+      assert.ok(stand.host.calls.includes("acquire"), what);
+      assert.deepEqual(stand.logger.texts("warn"), ["stored key is unusable"]);
+      assert.equal(stand.cell.get().key?.guid, guid(1), what);
+    });
+  }
+});
+
+Deno.test("run() acquires when the key store cannot be read", () =>
+  withStand(async (stand) => {
+    stand.host.status = statusV1("WireserverAndImds", guid(5));
+    stand.store.failing.add("read");
+    await stand.start();
+    assert.equal(
+      stand.health.at(-1),
+      `UNKNOWN KEY_STORE_READ Failed to check the key '${
+        guid(1)
+      }' details saved locally: read fails by request.`,
+    );
+    assert.ok(!stand.host.calls.some((call) => call.startsWith("attest")));
+  }));
+
+Deno.test("run() does not attest a key that it could not store", () =>
+  withStand(async (stand) => {
+    stand.store.failing.add("write");
+    await stand.start();
+    assert.deepEqual(stand.host.calls, ["status", "acquire"]);
+    assert.equal(
+      stand.health.at(-1),
+      "UNKNOWN KEY_STORE_WRITE Failed to save key details to file: write fails by request",
+    );
+    assert.equal(stand.cell.get().key, null);
+    stand.store.failing.clear();
+    await stand.poll();
+    assert.equal(stand.cell.get().key?.guid, guid(1));
+  }));
+
+Deno.test("run() does not attest a key that reads back otherwise", () =>
+  withStand(async (stand) => {
+    stand.store.read = () => Promise.resolve(keyText(guid(1), "CD".repeat(32)));
+    await stand.start();
+    assert.deepEqual(stand.host.calls, ["status", "acquire"]);
+    assert.ok(
+      stand.health.at(-1)?.startsWith("UNKNOWN KEY_STORE_MISMATCH Failed to check the key"),
+    );
+  }));
+
+Deno.test("run() uses an attested key whose file could not be renamed, and says so", () =>
+  withStand(async (stand) => {
+    stand.store.failing.add("promote");
+    await stand.start();
+    assert.equal(stand.cell.get().key?.guid, guid(1));
+    assert.deepEqual(stand.logger.texts("error"), ["attested key is not marked as such"]);
+  }));
+
+Deno.test("run() refuses a key that is not hex, and stores nothing", () =>
+  withStand(async (stand) => {
+    stand.host.keyHex = "nothex";
+    await stand.start();
+    assert.equal(stand.store.texts.size, 0);
+    assert.ok(
+      stand.health.at(-1)?.startsWith("UNKNOWN HOST_DOCUMENT Failed to acquire key details"),
+    );
+    assert.ok(!stand.health.join().includes("nothex"));
+    assert.ok(!JSON.stringify(stand.logger.lines).includes("nothex"));
+  }));
+
+Deno.test("run() goes on without a usable key folder, and with old keys that stay", () =>
+  withStand(async (stand) => {
+    stand.host.status = statusV1("Disabled", null);
+    stand.store.failing.add("open").add("prune");
+    await stand.start();
+    assert.deepEqual(stand.logger.texts("error"), ["key folder is not usable"]);
+    stand.store.failing.delete("open");
+    stand.host.status = statusV1("Wireserver", null);
+    await stand.poll();
+    assert.equal(stand.cell.get().key?.guid, guid(1));
+    assert.deepEqual(stand.logger.texts("warn"), ["old keys stay", "old keys stay"]);
+  }));
+
+Deno.test("run() bounds the keys that failed attempts leave behind", () =>
+  withStand(async (stand) => {
+    stand.host.grants = Array.from({ length: 20 }, (_, index) => guid(index + 1));
+    stand.host.attesting = new AgentError("HOST_STATUS", "no", { detail: { status: 500 } });
+    await stand.start();
+    for (let times = 0; times < 10; times++) await stand.poll();
+    assert.equal(stand.host.calls.filter((call) => call === "acquire").length, 11);
+    assert.equal(stand.store.texts.size, 3);
+    assert.ok(stand.logger.texts("info").includes("old keys removed"));
+  }));
+
+Deno.test("run() changes nothing when the status is not to be had", () =>
+  withStand(async (stand) => {
+    await stand.start();
+    const before = stand.cell.get();
+    stand.host.status = NO_HOST;
+    await stand.poll();
+    assert.equal(stand.cell.get(), before);
+    assert.equal(
+      stand.health.at(-1),
+      "RUNNING HOST_CONNECT Failed to get key status - get the key status: no connection",
+    );
+  }));
+
+Deno.test("run() changes nothing for a document that it cannot accept", () =>
+  withStand(async (stand) => {
+    await stand.start();
+    const before = stand.cell.get();
+    stand.host.status = { ...statusV2("enforce", "enforce", guid(1)), secureChannelEnabled: null };
+    await stand.poll();
+    assert.equal(stand.cell.get(), before);
+    assert.ok(stand.health.at(-1)?.startsWith("RUNNING HOST_DOCUMENT Failed to get key status - "));
+  }));
+
+Deno.test("run() is RUNNING only while polls succeed", () =>
+  withStand(async (stand) => {
+    await stand.start();
+    stand.host.status = NO_HOST;
+    for (let times = 0; times < 3; times++) await stand.poll();
+    assert.ok(stand.health.at(-1)?.startsWith("RUNNING"));
+    await stand.poll();
+    assert.ok(stand.health.at(-1)?.startsWith("STOPPED HOST_CONNECT"));
+    stand.host.status = statusV1("WireserverAndImds", guid(1));
+    await stand.poll();
+    assert.ok(stand.health.at(-1)?.startsWith("RUNNING KEY_ATTESTED"));
+  }));
+
+Deno.test("run() is not RUNNING while a host call hangs", () =>
+  withStand(async (stand) => {
+    await stand.start();
+    stand.host.hangs = true;
+    await stand.poll();
+    await stand.clock.advance(4 * INTERVAL_MS);
+    assert.ok(stand.health.at(-1)?.startsWith("STOPPED"));
+  }));
+
+Deno.test("run() polls each second while the host was not heard", () =>
+  withStand(async (stand) => {
+    stand.host.status = NO_HOST;
+    await stand.start();
+    await stand.clock.advance(10_000);
+    assert.equal(stand.host.calls.length, 11);
+    assert.equal(stand.cell.get().channel, "Unknown");
+    assert.deepEqual(stand.ready, []);
+    stand.host.status = statusV1("Disabled", null);
+    await stand.clock.advance(1_000);
+    stand.host.calls.length = 0;
+    await stand.clock.advance(14_999);
+    assert.equal(stand.host.calls.length, 0);
+  }));
+
+Deno.test("run() asks a host that never names its key less and less often, and says so", () =>
+  withStand(async (stand) => {
+    await stand.start();
+    for (let times = 0; times < 40; times++) await stand.poll();
+    // 10 minutes: 0, then after 30, 60, 120 and 240 s.
+    assert.equal(stand.host.calls.filter((call) => call === "acquire").length, 5);
+    assert.equal(stand.cell.get().key?.guid, guid(1));
+    assert.ok(stand.health.some((line) => line.includes("KEY_NOT_NAMED")));
+    assert.ok(stand.health.at(-1)?.startsWith("RUNNING"));
+    assert.ok(stand.store.texts.size <= 13);
+    stand.host.status = statusV1("WireserverAndImds", guid(1));
+    await stand.poll();
+    assert.ok(stand.health.at(-1)?.startsWith("RUNNING KEY_ATTESTED"));
+  }));
+
+Deno.test("run() throws what is a bug, so that the supervisor sees it", async () => {
+  const stand = new Stand();
+  stand.host.keyStatus = () => Promise.reject(new RangeError("a bug"));
+  await assert.rejects(stand.start().then(() => stand.stop()), RangeError);
+});
+
+Deno.test("run() ends within a hanging call, and reports nothing of it", async () => {
+  const stand = new Stand();
+  await stand.start();
+  stand.host.hangs = true;
+  await stand.poll();
+  await stand.stop();
+  assert.deepEqual(stand.health.slice(-1), [
+    "STOPPED KEY_LATCH_STOPPED poll_secure_channel_status task cancelled.",
+  ]);
+  assert.equal(stand.clock.sleeping, 0);
+});
+
+Deno.test("notify() makes a disabled agent poll at once and report anew", () =>
+  withStand(async (stand) => {
+    stand.host.status = statusV1("Disabled", null);
+    await stand.start();
+    stand.ready.length = 0;
+    await stand.clock.advance(5_000);
+    stand.host.calls.length = 0;
+    stand.keeper.notify();
+    await stand.settle();
+    assert.deepEqual(stand.host.calls, ["status"]);
+    assert.deepEqual(stand.ready, [true]);
+    assert.equal(stand.cell.get().channel, "disabled", "a completed state is not cleared (S-44)");
+  }));
+
+Deno.test("notify() costs the host at most one poll a second", () =>
+  withStand(async (stand) => {
+    stand.host.status = statusV1("Disabled", null);
+    await stand.start();
+    stand.host.calls.length = 0;
+    for (let times = 0; times < 100; times++) {
+      stand.keeper.notify();
+      await stand.clock.advance(100);
+    }
+    assert.ok(stand.host.calls.length <= 11, `${stand.host.calls.length}`);
+    assert.ok(stand.host.calls.length >= 9);
+  }));
+
+Deno.test("notify() is fulfilled by a later poll when the next one fails", () =>
+  withStand(async (stand) => {
+    stand.host.status = statusV1("Disabled", null);
+    await stand.start();
+    stand.ready.length = 0;
+    stand.host.status = NO_HOST;
+    stand.keeper.notify();
+    await stand.settle();
+    assert.deepEqual(stand.ready, []);
+    stand.host.status = statusV1("Disabled", null);
+    await stand.poll();
+    assert.deepEqual(stand.ready, [true]);
+    await stand.poll();
+    assert.deepEqual(stand.ready, [true]);
+  }));
+
+Deno.test("notify() in a latched state reports anew without asking the host", () =>
+  withStand(async (stand) => {
+    await stand.start();
+    stand.host.calls.length = 0;
+    await stand.clock.advance(2_000);
+    stand.keeper.notify();
+    await stand.settle();
+    assert.deepEqual(stand.host.calls, []);
+    assert.deepEqual(stand.ready, [true, true]);
+  }));
+
+Deno.test("facts() are the words of the status document", () =>
+  withStand(async (stand) => {
+    assert.deepEqual(stand.keeper.facts(), {
+      secureChannelState: "Unknown",
+      keyGuid: null,
+      keyIncarnationId: null,
+      wireServerRuleId: "",
+      imdsRuleId: "",
+    });
+    assert.equal(stand.keeper.rules(), null);
+    assert.equal(stand.keeper.isLatchedState(), false);
+    stand.host.status = statusV2("enforce", "audit", null);
+    await stand.start();
+    assert.deepEqual(stand.keeper.facts(), {
+      secureChannelState: "WireServer Enforce -  IMDS Audit - HostGA Enforce",
+      keyGuid: guid(1),
+      keyIncarnationId: 7,
+      wireServerRuleId: "ws-1",
+      imdsRuleId: "imds-1",
+      extra: { lastPollTime: "2026-01-06T07:08:09.123Z" },
+    });
+    assert.equal(stand.keeper.rules()?.imds?.id, "imds-1");
+    assert.equal(stand.keeper.isLatchedState(), true);
+  }));
+
+Deno.test("run() notes a scheme and a delivery method that it does not know, and works all the same", () =>
+  withStand(async (stand) => {
+    stand.host.status = {
+      ...statusV1("Wireserver", null),
+      authorizationScheme: "Other",
+      keyDeliveryMethod: "pigeon",
+    };
+    await stand.start();
+    assert.deepEqual(stand.logger.texts("warn"), [
+      "authorization scheme is not the expected one",
+      "key delivery method is not an expected one",
+    ]);
+    await stand.poll();
+    assert.equal(stand.cell.get().key?.guid, guid(1));
+  }));
+
+Deno.test("run() says which endpoint is closed by its policy", () =>
+  withStand(async (stand) => {
+    stand.host.status = {
+      ...statusV2("enforce", "enforce", null),
+      authorizationRules: { imds: { defaultAccess: "deny", mode: "enforce", id: "x" } },
+    };
+    await stand.start();
+    const closed = stand.logger.lines.filter((line) => line.level === "warn");
+    assert.deepEqual(closed.map((line) => line.fields["endpoint"]), ["imds"]);
+  }));
+
+Deno.test("run() never lets a key into a log line or a health message", () =>
+  withStand(async (stand) => {
+    await stand.start();
+    stand.host.status = statusV1("WireserverAndImds", guid(2));
+    stand.host.grants = [guid(2)];
+    await stand.poll();
+    const written = JSON.stringify([stand.logger.lines, stand.health, stand.keeper.facts()]);
+    assert.ok(!written.toUpperCase().includes("ABABAB"));
+  }));
