@@ -1,0 +1,207 @@
+import assert from "node:assert/strict";
+import { Readiness } from "../../../../src/agent/provision/mod.ts";
+import { AgentError } from "../../../../src/runtime/errors.ts";
+import { FakeClock } from "../../../fakes/fake_clock.ts";
+import { MemoryLogger } from "../../../fakes/memory_logger.ts";
+
+function stand() {
+  const clock = new FakeClock();
+  const logger = new MemoryLogger();
+  const written: string[] = [];
+  const tags = {
+    fails: false,
+    write(errorMessage: string): Promise<void> {
+      if (this.fails) return Promise.reject(new AgentError("FILE_WRITE", "write it: full"));
+      written.push(errorMessage);
+      return Promise.resolve();
+    },
+  };
+  const readiness = new Readiness({
+    clock,
+    logger,
+    tags,
+    messageOf: (flag) => `${flag} is late`,
+  });
+  const stop = new AbortController();
+  const health: string[] = [];
+  const start = () =>
+    readiness.run(stop.signal, { report: (state, code) => health.push(`${state} ${code}`) });
+  const setAll = () => {
+    readiness.set("redirector");
+    readiness.set("keyLatch");
+    readiness.set("listener");
+  };
+  return { clock, logger, tags, written, readiness, stop, start, setAll, health };
+}
+
+/** The tick of the clock's moment, in milliseconds. */
+function tickMs(tick: bigint): number {
+  return Number(tick / 1_000_000n);
+}
+
+Deno.test("set() finishes with the third flag, whatever the order", async () => {
+  const flags = ["redirector", "keyLatch", "listener"] as const;
+  for (const order of [[0, 1, 2], [2, 1, 0], [1, 0, 2]]) {
+    const { clock, readiness, written } = stand();
+    readiness.set(flags[order[0]!]!);
+    readiness.set(flags[order[1]!]!);
+    readiness.set(flags[order[1]!]!);
+    assert.equal(readiness.finishedTick, 0n);
+    assert.notEqual(readiness.errorMessage(), "");
+    readiness.set(flags[order[2]!]!);
+    assert.equal(tickMs(readiness.finishedTick), clock.wallMs());
+    assert.equal(readiness.errorMessage(), "");
+    await clock.settle();
+    assert.deepEqual(written, [""]);
+  }
+});
+
+Deno.test("set() gives a tick that no question of the same millisecond is newer than", () => {
+  const { clock, readiness, setAll } = stand();
+  setAll();
+  const lastNanosecond = BigInt(clock.wallMs()) * 1_000_000n + 999_999n;
+  assert.equal(readiness.finishedTick, lastNanosecond);
+});
+
+Deno.test("set() renews tick and tag files each time once all are ready", async () => {
+  const { clock, readiness, setAll, written } = stand();
+  setAll();
+  await clock.settle();
+  const first = readiness.finishedTick;
+  clock.tick(5_000);
+  readiness.set("keyLatch");
+  await clock.settle();
+  assert.equal(readiness.finishedTick - first, 5_000_000_000n);
+  assert.deepEqual(written, ["", ""]);
+});
+
+Deno.test("errorMessage() has a line for each missing part, in the order of the contract", () => {
+  const { readiness } = stand();
+  assert.equal(
+    readiness.errorMessage(),
+    "ebpfProgramStatus - redirector is late\r\nkeyLatchStatus - keyLatch is late\r\n" +
+      "proxyListenerStatus - listener is late\r\n",
+  );
+  readiness.set("keyLatch");
+  assert.equal(
+    readiness.errorMessage(),
+    "ebpfProgramStatus - redirector is late\r\nproxyListenerStatus - listener is late\r\n",
+  );
+});
+
+Deno.test("run() gives up after 120 s, and a later completion counts all the same", async () => {
+  const { clock, logger, readiness, start, stop, setAll, written, health } = stand();
+  const running = start();
+  readiness.set("listener");
+  await clock.advance(119_999);
+  assert.equal(readiness.finishedTick, 0n);
+  await clock.advance(1);
+  assert.equal(tickMs(readiness.finishedTick), clock.wallMs());
+  const failed = "ebpfProgramStatus - redirector is late\r\nkeyLatchStatus - keyLatch is late\r\n";
+  assert.deepEqual(written, [failed]);
+  assert.equal(logger.texts("error").length, 1);
+  await clock.advance(600_000);
+  assert.equal(written.length, 1, "the time is up once");
+  setAll();
+  await clock.settle();
+  assert.deepEqual(written, [failed, ""]);
+  assert.equal(tickMs(readiness.finishedTick), clock.wallMs());
+  stop.abort();
+  await running;
+  assert.deepEqual(health, ["RUNNING PROVISION_WATCHING", "STOPPED PROVISION_STOPPED"]);
+});
+
+Deno.test("run() does not give up on what finished in time", async () => {
+  const { clock, start, stop, setAll, written, readiness } = stand();
+  const running = start();
+  setAll();
+  const tick = readiness.finishedTick;
+  await clock.advance(500_000);
+  assert.equal(readiness.finishedTick, tick);
+  assert.deepEqual(written, [""]);
+  stop.abort();
+  await running;
+});
+
+Deno.test("clear() opens provisioning again and starts its time anew", async () => {
+  const { clock, start, stop, setAll, written, readiness } = stand();
+  const running = start();
+  setAll();
+  await clock.advance(300_000);
+  readiness.clear("keyLatch");
+  assert.equal(readiness.finishedTick, 0n);
+  assert.equal(readiness.errorMessage(), "keyLatchStatus - keyLatch is late\r\n");
+  await clock.advance(119_999);
+  assert.equal(readiness.finishedTick, 0n);
+  await clock.advance(1);
+  assert.notEqual(readiness.finishedTick, 0n);
+  assert.deepEqual(written, ["", "keyLatchStatus - keyLatch is late\r\n"]);
+  stop.abort();
+  await running;
+});
+
+Deno.test("clear() within the first 120 s starts the time anew, too", async () => {
+  const { clock, start, stop, readiness } = stand();
+  const running = start();
+  readiness.set("keyLatch");
+  await clock.advance(100_000);
+  readiness.clear("keyLatch");
+  await clock.advance(119_999);
+  assert.equal(readiness.finishedTick, 0n);
+  await clock.advance(1);
+  assert.notEqual(readiness.finishedTick, 0n);
+  stop.abort();
+  await running;
+});
+
+Deno.test("clear() of a flag that is not set changes nothing", () => {
+  const { readiness, logger } = stand();
+  readiness.clear("keyLatch");
+  assert.equal(logger.lines.length, 0);
+});
+
+Deno.test("run() started again by the supervisor keeps the time of the first start", async () => {
+  const { clock, readiness, start, stop } = stand();
+  const first = new AbortController();
+  const silent = { report: () => {} };
+  const earlier = readiness.run(first.signal, silent);
+  await clock.advance(60_000);
+  first.abort();
+  await earlier;
+  const running = start();
+  await clock.advance(60_000);
+  assert.notEqual(readiness.finishedTick, 0n);
+  stop.abort();
+  await running;
+});
+
+Deno.test("set() goes on when the tag files cannot be written", async () => {
+  const { clock, logger, readiness, setAll, tags, written } = stand();
+  tags.fails = true;
+  setAll();
+  await clock.settle();
+  assert.notEqual(readiness.finishedTick, 0n);
+  assert.deepEqual(logger.texts("error"), ["tag files are not written"]);
+  tags.fails = false;
+  readiness.set("listener");
+  await clock.settle();
+  assert.deepEqual(written, [""]);
+});
+
+Deno.test("set() writes one after the other, and of those that wait the newest alone", async () => {
+  const { clock, readiness, tags, written, setAll } = stand();
+  const release: (() => void)[] = [];
+  tags.write = (errorMessage: string) => {
+    written.push(errorMessage);
+    return new Promise((resolve) => release.push(resolve));
+  };
+  setAll();
+  await clock.settle();
+  for (let times = 0; times < 10; times++) readiness.set("listener");
+  await clock.settle();
+  assert.equal(written.length, 1);
+  release[0]!();
+  await clock.settle();
+  assert.equal(written.length, 2);
+  release[1]!();
+});
