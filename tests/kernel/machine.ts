@@ -49,9 +49,9 @@ export class Talker {
     return this.#child.pid;
   }
 
-  /** The next line it prints. @throws Error when it ends instead */
-  async line(): Promise<string> {
-    const { value, done } = await within(this.#lines.next(), "a line");
+  /** The next line it prints. @throws Error when it ends instead, or says nothing for `limitMs` */
+  async line(limitMs = WORD_LIMIT_MS): Promise<string> {
+    const { value, done } = await within(this.#lines.next(), limitMs, "a line");
     if (done !== true) return value;
     throw new Error(`it ended without a word: ${await this.#complaints}`);
   }
@@ -73,7 +73,7 @@ export class Talker {
   /** Closes its input and waits for its end; returns its exit code. */
   async ended(): Promise<number> {
     await this.#input?.close().catch(() => {});
-    while ((await within(this.#lines.next(), "the end")).done !== true);
+    while ((await within(this.#lines.next(), WORD_LIMIT_MS, "the end")).done !== true);
     await this.#complaints;
     return (await this.#child.status).code;
   }
@@ -183,11 +183,12 @@ export class Machine {
 
   /** Starts such code as a process to talk to. */
   caller(code: string, options: RunOptions = {}): Talker {
-    const child = this.sandbox.spawn([PYTHON, "-c", callerCode(code)], {
-      ...options,
-      stdin: "piped",
-    });
-    return new Talker(child, true);
+    return this.talk([PYTHON, "-c", callerCode(code)], options);
+  }
+
+  /** Starts a program to talk to. */
+  talk(command: readonly string[], options: RunOptions = {}): Talker {
+    return new Talker(this.sandbox.spawn(command, { ...options, stdin: "piped" }), true);
   }
 
   /** Connections that reached the host's end of the cable so far. */
@@ -251,11 +252,11 @@ async function* linesOf(bytes: ReadableStream<Uint8Array>): AsyncGenerator<strin
   }
 }
 
-async function within<T>(promise: Promise<T>, what: string): Promise<T> {
+async function within<T>(promise: Promise<T>, limitMs: number, what: string): Promise<T> {
   const { promise: late, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(
     () => reject(new Error(`waited too long for ${what}`)),
-    WORD_LIMIT_MS,
+    limitMs,
   );
   try {
     return await Promise.race([promise, late]);
