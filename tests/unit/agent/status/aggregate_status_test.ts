@@ -1,0 +1,121 @@
+import assert from "node:assert/strict";
+import { AggregateStatus, HealthBoard } from "../../../../src/agent/status/mod.ts";
+import type { KeyLatchFacts, SummaryEntry } from "../../../../src/domain/wire/mod.ts";
+import { FakeClock } from "../../../fakes/fake_clock.ts";
+
+const ENTRY: SummaryEntry = {
+  userName: "root",
+  ip: "169.254.169.254",
+  port: 80,
+  processCmdLine: "curl -s",
+  responseStatus: "200 OK",
+  count: 3,
+  userGroups: ["root"],
+  processFullPath: "/usr/bin/curl",
+};
+
+const MODULES = ["key_keeper", "redirector", "proxy"];
+
+function bench() {
+  const clock = new FakeClock();
+  const health = new HealthBoard(clock);
+  let facts: KeyLatchFacts = {
+    secureChannelState: "Unknown",
+    keyGuid: null,
+    keyIncarnationId: null,
+    wireServerRuleId: "",
+    imdsRuleId: "",
+  };
+  const status = new AggregateStatus({
+    clock,
+    version: "1.2.3",
+    health,
+    parts: {
+      monitor: "status",
+      keyLatch: "key_keeper",
+      redirector: "redirector",
+      listener: "proxy",
+      telemetry: "telemetry",
+    },
+    counts: {
+      requestCount: 12,
+      connectionSummary: () => [ENTRY],
+      failedAuthenticationSummary: () => [{ ...ENTRY, responseStatus: "403 Forbidden" }],
+    },
+    keyLatchFacts: () => facts,
+  });
+  return {
+    health,
+    status,
+    setFacts: (changed: Partial<KeyLatchFacts>) => facts = { ...facts, ...changed },
+    up: (part: string) => health.reporter(part).report("RUNNING", "UP", `${part} is up`),
+  };
+}
+
+Deno.test("AggregateStatus.document() has the documented shape", () => {
+  const { health, status, up } = bench();
+  MODULES.forEach(up);
+  health.reporter("status").report("RUNNING", "S", "written");
+  assert.deepEqual(JSON.parse(status.document("compact")), {
+    timestamp: "2026-01-06T07:08:09.123",
+    proxyAgentStatus: {
+      version: "1.2.3",
+      status: "SUCCESS",
+      monitorStatus: { status: "RUNNING", message: "written" },
+      keyLatchStatus: {
+        status: "RUNNING",
+        message: "key_keeper is up",
+        states: {
+          secureChannelState: "Unknown",
+          wireServerRuleId: "",
+          imdsRuleId: "",
+          hostGARuleId: "",
+        },
+      },
+      ebpfProgramStatus: { status: "RUNNING", message: "redirector is up" },
+      proxyListenerStatus: { status: "RUNNING", message: "proxy is up" },
+      telemetryLoggerStatus: { status: "UNKNOWN", message: "Status unknown." },
+      proxyConnectionsCount: 12,
+    },
+    proxyConnectionSummary: [ENTRY],
+    failedAuthenticateSummary: [{ ...ENTRY, responseStatus: "403 Forbidden" }],
+  });
+});
+
+Deno.test("AggregateStatus.document() is the same content in both forms", () => {
+  const { status } = bench();
+  assert.ok(status.document("pretty").includes("\n"));
+  assert.ok(!status.document("compact").includes("\n"));
+  assert.deepEqual(JSON.parse(status.document("pretty")), JSON.parse(status.document("compact")));
+});
+
+Deno.test("AggregateStatus.overall() is SUCCESS only while all three modules run", () => {
+  for (const down of MODULES) {
+    const { status, up } = bench();
+    for (const part of MODULES) if (part !== down) up(part);
+    assert.equal(status.overall(), "ERROR", down);
+    up(down);
+    assert.equal(status.overall(), "SUCCESS");
+  }
+});
+
+Deno.test("AggregateStatus.signature() changes with states, channel and key, not with messages", () => {
+  const { health, status, up, setFacts } = bench();
+  const seen = new Set<string>();
+  const distinct = () => {
+    const before = seen.size;
+    seen.add(status.signature());
+    return seen.size > before;
+  };
+  assert.ok(distinct());
+  for (const part of [...MODULES, "telemetry"]) {
+    up(part);
+    assert.ok(distinct(), part);
+  }
+  health.reporter("proxy").report("RUNNING", "UP", "another message");
+  assert.ok(!distinct());
+  setFacts({ secureChannelState: "disabled" });
+  assert.ok(distinct());
+  setFacts({ keyGuid: "x" });
+  assert.ok(distinct());
+});

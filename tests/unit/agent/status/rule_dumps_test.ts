@@ -1,0 +1,200 @@
+import assert from "node:assert/strict";
+import { type AgentSnapshot, initialSnapshot } from "../../../../src/agent/key_keeper/mod.ts";
+import { isLogFolderEntry, RuleDumps, ruleDumpText } from "../../../../src/agent/status/mod.ts";
+import type { PolicySnapshot } from "../../../../src/domain/policy/mod.ts";
+import {
+  type AuthorizationItem,
+  type AuthorizationRules,
+  type JsonObject,
+  parseStrictJson,
+} from "../../../../src/domain/wire/mod.ts";
+import { Cell } from "../../../../src/runtime/cell.ts";
+import { FakeClock } from "../../../fakes/fake_clock.ts";
+import { MemoryLogger } from "../../../fakes/memory_logger.ts";
+
+const NAME = /^AuthorizationRules_\d{4}-\d\d-\d\dT\d\d\.\d\d\.\d\d\.\d{3}-\d{19}\.json$/;
+
+function item(text: string, id: string, defaultAccess: "allow" | "deny"): AuthorizationItem {
+  const parsed = parseStrictJson(text);
+  assert.ok(parsed.ok);
+  return { id, defaultAccess, mode: "enforce", rules: null, source: parsed.value as JsonObject };
+}
+
+const RULES: AuthorizationRules = {
+  wireserver: item('{"id":"ws","list":[1,{"__proto__":null}]}', "ws", "deny"),
+  imds: item('{"id":"im"}', "im", "allow"),
+};
+
+function policy(epoch: number): PolicySnapshot {
+  const builtIn = { kind: "built-in", mode: "enforce" } as const;
+  const closed = { kind: "closed", mode: "audit", reason: "cannot be read" } as const;
+  return {
+    epoch,
+    digest: `${epoch}`,
+    endpoints: { imds: builtIn, wireserver: closed, hostga: closed },
+  };
+}
+
+Deno.test("ruleDumpText() shows the host's items as they came, and what was made of them", () => {
+  const dump = JSON.parse(ruleDumpText(RULES, policy(4)));
+  assert.deepEqual(Object.keys(dump), ["inputRules", "computedRules", "policyEpoch"]);
+  assert.equal(
+    JSON.stringify(dump.inputRules.wireserver),
+    '{"id":"ws","list":[1,{"__proto__":null}]}',
+  );
+  assert.deepEqual(dump.computedRules.imds, {
+    id: "im",
+    defaultAllowed: true,
+    mode: "Enforce",
+    privileges: {},
+    identities: {},
+    privilegeAssignments: {},
+    kind: "built-in",
+  });
+  assert.equal(dump.computedRules.wireserver.defaultAllowed, false);
+  assert.equal(dump.computedRules.wireserver.mode, "Audit");
+  assert.equal(dump.computedRules.wireserver.reason, "cannot be read");
+  assert.equal(dump.computedRules.hostga.id, "ws", "HostGAPlugin follows WireServer");
+  assert.equal(dump.policyEpoch, 4);
+});
+
+Deno.test("ruleDumpText() leaves absent items out", () => {
+  const dump = JSON.parse(ruleDumpText(null, policy(1)));
+  assert.deepEqual(dump.inputRules, {});
+  assert.equal(dump.computedRules.imds.id, "");
+});
+
+interface Bench {
+  readonly folder: string;
+  readonly clock: FakeClock;
+  readonly logger: MemoryLogger;
+  readonly reports: string[];
+  install(epoch: number): void;
+  /** Lets a second pass and waits for the files. */
+  pass(): Promise<void>;
+  dumps(): string[];
+  /** Runs the part until `body` is done. */
+  run(folder: string, body: () => Promise<void>): Promise<void>;
+}
+
+async function bench(body: (bench: Bench) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir();
+  const umask = Deno.umask(0o077);
+  const clock = new FakeClock();
+  const logger = new MemoryLogger();
+  const reports: string[] = [];
+  const snapshot = new Cell<AgentSnapshot>({ ...initialSnapshot(), policy: policy(1) });
+  const rest = async () => {
+    while (clock.sleeping === 0) await new Promise((resolve) => setTimeout(resolve, 0));
+  };
+  try {
+    await body({
+      folder,
+      clock,
+      logger,
+      reports,
+      install: (epoch) => snapshot.publish({ ...snapshot.get(), policy: policy(epoch) }),
+      pass: async () => {
+        await clock.advance(1000);
+        await rest();
+      },
+      dumps: () =>
+        [...Deno.readDirSync(folder)].map(({ name }) => name).filter((name) => NAME.test(name))
+          .sort(),
+      run: async (target, inside) => {
+        const stop = new AbortController();
+        const dumps = new RuleDumps({
+          clock,
+          logger,
+          folder: target,
+          snapshot,
+          rules: () => RULES,
+          isOurs: isLogFolderEntry,
+        });
+        const done = dumps.run(stop.signal, {
+          report: (state, code) => reports.push(`${state} ${code}`),
+        });
+        try {
+          await rest();
+          await inside();
+        } finally {
+          stop.abort();
+          await done;
+        }
+      },
+    });
+  } finally {
+    Deno.umask(umask);
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+Deno.test("RuleDumps.run() writes one file for each installation, and none for other publications", () =>
+  bench(async ({ folder, run, install, pass, dumps, reports }) => {
+    await run(folder, async () => {
+      install(1);
+      await pass();
+      assert.deepEqual(dumps(), []);
+      install(2);
+      install(3);
+      await pass();
+      assert.equal(dumps().length, 2);
+    });
+    const epochs = dumps().map((name) =>
+      JSON.parse(Deno.readTextFileSync(`${folder}/${name}`)).policyEpoch
+    );
+    assert.deepEqual(epochs, [2, 3]);
+    assert.equal((Deno.statSync(`${folder}/${dumps()[0]}`).mode ?? 0) & 0o777, 0o640);
+    assert.equal(reports.at(-1), "RUNNING RULE_DUMPS_WRITTEN");
+  }));
+
+Deno.test("RuleDumps.run() keeps the last five, and deletes nothing else", () =>
+  bench(async ({ folder, run, install, pass, dumps }) => {
+    const foreign = ["AuthorizationRules_x.json", "AuthorizationRules_backup.json", "status.json"];
+    for (const name of foreign) await Deno.writeTextFile(`${folder}/${name}`, "");
+    await run(folder, async () => {
+      for (let epoch = 2; epoch < 10; epoch++) {
+        install(epoch);
+        await pass();
+      }
+    });
+    assert.equal(dumps().length, 5);
+    const last = JSON.parse(Deno.readTextFileSync(`${folder}/${dumps().at(-1)}`));
+    assert.equal(last.policyEpoch, 9);
+    for (const name of foreign) assert.ok(Deno.statSync(`${folder}/${name}`).isFile);
+  }));
+
+Deno.test("RuleDumps.run() tells what it cannot write, and goes on with the next", () =>
+  bench(async ({ folder, run, install, pass, logger, reports }) => {
+    const target = `${folder}/logs`;
+    await Deno.writeTextFile(target, "in the way");
+    await run(target, async () => {
+      install(2);
+      await pass();
+      assert.equal(reports.at(-1), "STOPPED RULE_DUMPS_WRITE");
+      assert.deepEqual(logger.texts("warn"), ["rule dump cannot be written"]);
+      await Deno.remove(target);
+      install(3);
+      await pass();
+      assert.equal(reports.at(-1), "RUNNING RULE_DUMPS_WRITTEN");
+    });
+    assert.equal([...Deno.readDirSync(target)].length, 1);
+  }));
+
+Deno.test("isLogFolderEntry() knows what the agent leaves in its log folder, and nothing more", () => {
+  const stamp = "2026-01-06T07.08.09.123-1767683289123000000";
+  const ours = [
+    "ProxyAgent.log",
+    "ProxyAgent.Connection.log",
+    `ProxyAgent.log.${stamp}.log`,
+    `ProxyAgent.Connection.log.${stamp}.log`,
+    `AuthorizationRules_${stamp}.json`,
+    "status.json",
+    "status.tmp",
+    "events",
+  ];
+  for (const name of ours) assert.ok(isLogFolderEntry(name), name);
+  for (const name of ["syslog", "ProxyAgent", "status.json.bak", "xProxyAgent.log", "journal"]) {
+    assert.equal(isLogFolderEntry(name), false, name);
+  }
+});
