@@ -1,0 +1,165 @@
+import assert from "node:assert/strict";
+import { PROCESS, runUntilStopped } from "../../../src/commands/run_agent.ts";
+import { FakeProcess, fired, MemoryOutput, withConfig } from "./fakes.ts";
+
+const never = () => new AbortController().signal;
+
+function bench() {
+  const output = new MemoryOutput();
+  const control = new FakeProcess();
+  return { output, control };
+}
+
+Deno.test("runUntilStopped() hands settings and warnings to the agent and returns its exit code", () =>
+  withConfig({ logfolder: 1 }, async (configFile) => {
+    const { output, control } = bench();
+    const code = await runUntilStopped(
+      (config, options, signal) => {
+        assert.equal(config.statusFolder, "/l");
+        assert.equal(options.foreground, true);
+        assert.equal(options.warnings.length, 1);
+        assert.equal(signal.aborted, false);
+        assert.deepEqual(control.umasks, [0o077]);
+        return Promise.resolve(7);
+      },
+      { foreground: true, configFile },
+      output,
+      never(),
+      control,
+    );
+    assert.equal(code, 7);
+    assert.equal(output.stderr, "");
+    assert.equal(control.listening, 0);
+  }));
+
+Deno.test("runUntilStopped() begins the orderly stop with each of the stop signals", () =>
+  withConfig({}, async (configFile) => {
+    for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
+      const { output, control } = bench();
+      const code = await runUntilStopped(
+        async (_config, _options, stopping) => {
+          control.raise(signal);
+          await fired(stopping);
+          return 0;
+        },
+        { foreground: false, configFile },
+        output,
+        never(),
+        control,
+      );
+      assert.equal(code, 0);
+      assert.deepEqual(control.exits, []);
+      assert.equal(control.listening, 0);
+    }
+  }));
+
+Deno.test("runUntilStopped() ends at once with the second signal", () =>
+  withConfig({}, async (configFile) => {
+    const { output, control } = bench();
+    await runUntilStopped(
+      () => {
+        control.raise("SIGINT");
+        assert.deepEqual(control.exits, []);
+        control.raise("SIGTERM");
+        assert.deepEqual(control.exits, [1]);
+        return Promise.resolve(0);
+      },
+      { foreground: false, configFile },
+      output,
+      never(),
+      control,
+    );
+  }));
+
+Deno.test("runUntilStopped() stops when it is told to, also when that was before", () =>
+  withConfig({}, async (configFile) => {
+    for (const early of [true, false]) {
+      const { output, control } = bench();
+      const stop = new AbortController();
+      if (early) stop.abort();
+      const code = await runUntilStopped(
+        async (_config, _options, stopping) => {
+          stop.abort();
+          await fired(stopping);
+          return 0;
+        },
+        { foreground: true, configFile },
+        output,
+        stop.signal,
+        control,
+      );
+      assert.equal(code, 0);
+    }
+  }));
+
+Deno.test("runUntilStopped() refuses a configuration that it cannot use with 2 and runs nothing", () =>
+  withConfig({ cgroupRoot: 1, logFolder: 2 }, async (configFile) => {
+    const { output, control } = bench();
+    const run = () => assert.fail("ran");
+    const code = await runUntilStopped(
+      run,
+      { foreground: true, configFile },
+      output,
+      never(),
+      control,
+    );
+    assert.equal(code, 2);
+    assert.equal(output.stderr.trimEnd().split("\n").length, 2);
+    assert.match(output.stderr, /`cgroupRoot`: expected a text/);
+    assert.equal(control.listening, 0);
+  }));
+
+Deno.test("runUntilStopped() looks beside the executable when no file is named", () =>
+  withConfig({}, async (configFile) => {
+    const control = new FakeProcess(configFile.replace("proxy-agent.json", "azure-proxy-agent"));
+    const code = await runUntilStopped(
+      (config) => {
+        assert.equal(config.statusFolder, "/var/log/azure-proxy-agent");
+        return Promise.resolve(0);
+      },
+      { foreground: false, configFile: null },
+      new MemoryOutput(),
+      never(),
+      control,
+    );
+    assert.equal(code, 0);
+  }));
+
+Deno.test("runUntilStopped() says that no log files are kept when no folder is set", () =>
+  withConfig({ logFolder: "" }, async (configFile) => {
+    const { output, control } = bench();
+    const options = { foreground: true, configFile };
+    await runUntilStopped(() => Promise.resolve(0), options, output, never(), control);
+    assert.equal(
+      output.stdout,
+      "The log folder is not set, skip write to GPA managed file log.\n",
+    );
+  }));
+
+Deno.test("runUntilStopped() turns an agent that throws into 1 and one sentence", () =>
+  withConfig({}, async (configFile) => {
+    for (const thrown of [new Error("no luck"), "no luck"]) {
+      const { output, control } = bench();
+      const code = await runUntilStopped(
+        () => Promise.reject(thrown),
+        { foreground: true, configFile },
+        output,
+        never(),
+        control,
+      );
+      assert.equal(code, 1);
+      assert.equal(output.stderr, "The agent ended: no luck\n");
+      assert.equal(control.listening, 0);
+    }
+  }));
+
+Deno.test("PROCESS is this process", () => {
+  const before = Deno.umask();
+  PROCESS.umask(0o022);
+  assert.equal(Deno.umask(before), 0o022);
+  assert.equal(PROCESS.executable, Deno.execPath());
+  assert.equal(PROCESS.environment("PATH"), Deno.env.get("PATH"));
+  const handler = () => {};
+  PROCESS.onSignal("SIGHUP", handler);
+  PROCESS.offSignal("SIGHUP", handler);
+});

@@ -1,0 +1,212 @@
+import assert from "node:assert/strict";
+import { CONFIG_DEFAULTS, decodeConfig, FIXED_STATUS_FOLDER } from "../../src/config.ts";
+
+const FOLDERS = { logFolder: "/l", eventFolder: "/e", latchKeyFolder: "/k" };
+
+function decode(keys: unknown, context: { namedFile?: boolean; text?: string } = {}) {
+  const text = context.text ?? JSON.stringify(keys);
+  return decodeConfig(text, {
+    namedFile: context.namedFile ?? false,
+    environment: (name) => name === "BASE" ? "/base" : undefined,
+  });
+}
+
+function good(keys: Record<string, unknown>, context: { namedFile?: boolean } = {}) {
+  const decoded = decode({ ...FOLDERS, ...keys }, context);
+  assert.ok(decoded.ok, JSON.stringify(decoded));
+  return decoded.value;
+}
+
+function bad(keys: unknown, text?: string): readonly string[] {
+  const decoded = decode(keys, text === undefined ? {} : { text });
+  assert.ok(!decoded.ok);
+  return decoded.error;
+}
+
+Deno.test("decodeConfig() fills every default and freezes the result", () => {
+  const { config, warnings } = good({});
+  assert.deepEqual(config, {
+    logFolder: "/l",
+    statusFolder: FIXED_STATUS_FOLDER,
+    eventFolder: "/e",
+    latchKeyFolder: "/k",
+    pollKeyStatusIntervalMs: 15_000,
+    maxEventFileCount: 30,
+    ebpfFileFullPath: null,
+    ebpfProgramName: "redirector.o",
+    cgroupRoot: "/sys/fs/cgroup",
+    bpfFolder: "/sys/fs/bpf/azure-proxy-agent",
+    fileLogLevel: "info",
+    fileLogLevelForEvents: null,
+    fileLogLevelForSystemEvents: "error",
+    enableHttpProxyTrace: false,
+    canonicalRequestMode: "off",
+    maxConnectionsPerUser: 4096,
+    maxConnectionsOfRoot: 16_384,
+    requestHeadTimeoutMs: 30_000,
+    idleConnectionTimeoutMs: 120_000,
+  });
+  assert.deepEqual(warnings, []);
+  assert.ok(Object.isFrozen(config) && Object.isFrozen(CONFIG_DEFAULTS));
+});
+
+Deno.test("decodeConfig() accepts the shipped file of other agents without a warning", () => {
+  const { config, warnings } = good({
+    monitorIntervalInSeconds: 60,
+    pollKeyStatusIntervalInSeconds: 15,
+    hostGAPluginSupport: 1,
+    wireServerSupport: 2,
+    imdsSupport: 2,
+    ebpfProgramName: "ebpf_cgroup.o",
+    fileLogLevel: "Trace",
+    fileLogLevelForEvents: "Info",
+    fileLogLevelForSystemEvents: "Info",
+    cgroupRoot: "/sys/fs/cgroup",
+    canonicalRequestMode: "Shadow",
+  });
+  assert.deepEqual(warnings, []);
+  assert.equal(config.fileLogLevel, "trace");
+  assert.equal(config.fileLogLevelForEvents, "info");
+  assert.equal(config.fileLogLevelForSystemEvents, "info");
+  assert.equal(config.canonicalRequestMode, "shadow");
+  assert.equal(config.ebpfProgramName, "ebpf_cgroup.o");
+});
+
+Deno.test("decodeConfig() takes every key that has an effect", () => {
+  const { config } = good({
+    statusFolder: "/s",
+    pollKeyStatusIntervalInSeconds: 1,
+    maxEventFileCount: 0,
+    ebpfFileFullPath: "/x.o",
+    bpfFolder: "/sys/fs/bpf/other",
+    enableHttpProxyTrace: true,
+    maxConnectionsPerUser: 7,
+    maxConnectionsOfRoot: 8,
+    requestHeadTimeoutInSeconds: 2,
+    idleConnectionTimeoutInSeconds: 3,
+  });
+  assert.equal(config.statusFolder, "/s");
+  assert.equal(config.pollKeyStatusIntervalMs, 1000);
+  assert.equal(config.maxEventFileCount, 0);
+  assert.equal(config.ebpfFileFullPath, "/x.o");
+  assert.equal(config.bpfFolder, "/sys/fs/bpf/other");
+  assert.equal(config.enableHttpProxyTrace, true);
+  assert.equal(config.maxConnectionsPerUser, 7);
+  assert.equal(config.maxConnectionsOfRoot, 8);
+  assert.equal(config.requestHeadTimeoutMs, 2000);
+  assert.equal(config.idleConnectionTimeoutMs, 3000);
+});
+
+Deno.test("decodeConfig() keeps the status file beside the logs when the file was named", () => {
+  assert.equal(good({}, { namedFile: true }).config.statusFolder, "/l");
+  assert.equal(good({ statusFolder: "/s" }, { namedFile: true }).config.statusFolder, "/s");
+  const without = good({ logFolder: "" }, { namedFile: true }).config;
+  assert.equal(without.logFolder, null);
+  assert.equal(without.statusFolder, FIXED_STATUS_FOLDER);
+});
+
+Deno.test("decodeConfig() replaces %NAME% in the folders, and nothing else", () => {
+  const { config } = good({
+    logFolder: "%BASE%/logs/",
+    eventFolder: "/%UNSET%/e",
+    latchKeyFolder: "$BASE/~/50%",
+    ebpfFileFullPath: "%BASE%/x.o",
+  });
+  assert.equal(config.logFolder, "/base/logs");
+  assert.equal(config.eventFolder, "/UNSET/e");
+  assert.equal(config.latchKeyFolder, "$BASE/~/50%");
+  assert.equal(config.ebpfFileFullPath, "%BASE%/x.o");
+});
+
+Deno.test("decodeConfig() skips a byte-order mark", () => {
+  assert.ok(decode(null, { text: `\ufeff${JSON.stringify(FOLDERS)}` }).ok);
+});
+
+Deno.test("decodeConfig() warns of an unknown key and names the nearest known one", () => {
+  assert.deepEqual(good({ logfolder: "/x", fileLogLevle: "Info", zzz: 1 }).warnings, [
+    "`logfolder` is no known key and changes nothing; did you mean `logFolder`?",
+    "`fileLogLevle` is no known key and changes nothing; did you mean `fileLogLevel`?",
+    "`zzz` is no known key and changes nothing",
+  ]);
+});
+
+Deno.test("decodeConfig() bounds what it repeats of an unknown key", () => {
+  const [warning = ""] = good({ ["k".repeat(5000)]: 1 }).warnings;
+  assert.ok(warning.length < 150, warning);
+});
+
+Deno.test("decodeConfig() warns of unknown words and says what is used instead", () => {
+  const { config, warnings } = good({
+    fileLogLevel: "loud",
+    fileLogLevelForEvents: "loud",
+    canonicalRequestMode: "maybe",
+  });
+  assert.equal(config.fileLogLevel, "info");
+  assert.equal(config.fileLogLevelForEvents, "info");
+  assert.equal(config.canonicalRequestMode, "off");
+  assert.equal(warnings.length, 3);
+  assert.equal(
+    warnings[0],
+    "`fileLogLevel` has the unknown value `loud`, `info` is used; " +
+      "use one of error, warn, info, debug, trace",
+  );
+});
+
+Deno.test("decodeConfig() names key, expected type, what it got and the remedy, all errors at once", () => {
+  const errors = bad({
+    logFolder: 5,
+    eventFolder: null,
+    pollKeyStatusIntervalInSeconds: "15",
+    enableHttpProxyTrace: "yes",
+    fileLogLevel: 3,
+    ebpfFileFullPath: ["x"],
+    cgroupRoot: {},
+  });
+  assert.deepEqual(
+    new Set(errors),
+    new Set([
+      "`logFolder`: expected a text, got the number 5; write it between quotes",
+      "`eventFolder`: expected a text, got null; write it between quotes",
+      "`latchKeyFolder` is missing; add it with the path of a folder",
+      "`pollKeyStatusIntervalInSeconds`: expected a whole number from 1 to 86400, " +
+      "got the text `15`; write it without quotes",
+      "`enableHttpProxyTrace`: expected true or false, got the text `yes`; write it without quotes",
+      "`fileLogLevel`: expected one of error, warn, info, debug, trace, got the number 3; " +
+      "write it between quotes",
+      "`ebpfFileFullPath`: expected a text, got a list; write it between quotes",
+      "`cgroupRoot`: expected a text, got an object; write it between quotes",
+    ]),
+  );
+  assert.equal(errors.length, 8);
+});
+
+Deno.test("decodeConfig() refuses numbers that are not whole or out of range", () => {
+  const wrong = [
+    { pollKeyStatusIntervalInSeconds: 0 },
+    { pollKeyStatusIntervalInSeconds: 1.5 },
+    { pollKeyStatusIntervalInSeconds: 86_401 },
+    { maxEventFileCount: -1 },
+    { maxConnectionsPerUser: 0 },
+    { maxConnectionsOfRoot: 65_537 },
+    { requestHeadTimeoutInSeconds: 0 },
+    { idleConnectionTimeoutInSeconds: true },
+    { monitorIntervalInSeconds: "60" },
+  ];
+  for (const keys of wrong) {
+    const errors = bad({ ...FOLDERS, ...keys });
+    assert.equal(errors.length, 1);
+    assert.match(errors[0] ?? "", /expected a whole number from/);
+  }
+});
+
+Deno.test("decodeConfig() says where the text is no JSON, or repeats a key", () => {
+  assert.match(bad(null, '{\n  "logFolder": x\n}')[0] ?? "", /no valid JSON at line 2, column 16/);
+  assert.match(bad(null, '{"a":1,"a":2}')[0] ?? "", /a key stands twice at line 1, column 8/);
+  assert.match(bad(null, "")[0] ?? "", /no valid JSON at line 1/);
+});
+
+Deno.test("decodeConfig() wants an object", () => {
+  for (const value of [[], "x", 1, null, true]) {
+    assert.match(bad(value)[0] ?? "", /^expected an object, got /);
+  }
+});
