@@ -42,6 +42,8 @@ const TOKEN_LIFE_S = 86_399;
 /** The instance metadata service. Its tokens are good for nothing and say so. */
 export class Imds {
   readonly #tokenText: string;
+  /** Asked for by every load test, so it is encoded once. */
+  readonly #instance: Answer = jsonAnswer(200, INSTANCE);
 
   constructor(randomBytes: (count: number) => Uint8Array) {
     this.#tokenText = `SIMULATED-NOT-A-TOKEN.${Buffer.from(randomBytes(16)).toString("hex")}`;
@@ -66,6 +68,9 @@ export class Imds {
       });
     }
     if (isToken) return this.#token(request, nowMs);
+    if (request.path === "/metadata/instance" && request.parameter("format") === null) {
+      return this.#instance;
+    }
     if (/^\/metadata\/instance(\/|$)/.test(request.path)) return instanceAnswer(request);
     if (request.path === "/metadata/scheduledevents") {
       return jsonAnswer(200, { DocumentIncarnation: 1, Events: [] });

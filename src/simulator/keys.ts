@@ -1,11 +1,12 @@
 import { Buffer } from "node:buffer";
+import { SecretKey } from "../domain/endorsement/mod.ts";
 
 /** A key the simulated host made. It holds the key text, because handing keys out is what the host does. */
 export interface HostKey {
   readonly guid: string;
   /** 64 hex digits, upper case, as the platform delivers them. */
   readonly hex: string;
-  readonly bytes: Uint8Array;
+  readonly secret: SecretKey;
   readonly incarnationId: number;
   /** ISO 8601, seconds. */
   readonly issued: string;
@@ -102,12 +103,14 @@ export class KeyRing {
   }
 
   #make(nowMs: number): HostKey {
-    const bytes = Uint8Array.from(this.randomBytes(32));
+    const hex = Buffer.from(this.randomBytes(32)).toString("hex").toUpperCase();
+    const secret = SecretKey.fromHex(hex);
+    if (!secret.ok) throw new TypeError("the source of randomness gave no bytes");
     this.#incarnationId++;
     return {
       guid: guidFrom(this.randomBytes(16)),
-      hex: Buffer.from(bytes).toString("hex").toUpperCase(),
-      bytes,
+      hex,
+      secret: secret.value,
       incarnationId: this.#incarnationId,
       issued: new Date(nowMs).toISOString().slice(0, 19) + "Z",
     };

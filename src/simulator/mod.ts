@@ -28,5 +28,5 @@ export {
   type SimulatorAddresses,
   startSimulator,
 } from "./simulator.ts";
-export { signatureOf, stringToSign } from "./canonical.ts";
+export { bytesToSign, signatureOf } from "./canonical.ts";
 export type { BadSignature, Verdict } from "./verify.ts";

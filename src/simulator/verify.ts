@@ -51,7 +51,7 @@ export function verify(
   if (attesting === null && found.standing === "offered") return bad(guid, "key-not-latched");
   const doubt = dateDoubt(request, nowMs, maxSkewMs) ?? claimsDoubt(request);
   if (doubt !== null) return bad(guid, doubt);
-  const expected = signatureOf(request.rawHead, request.body, found.key.bytes);
+  const expected = signatureOf(request.rawHead, request.body, found.key.secret);
   if (!timingSafeEqual(Buffer.from(expected), Buffer.from(match[2]!))) {
     return bad(guid, "signature-mismatch");
   }

@@ -1,6 +1,10 @@
 import { Buffer } from "node:buffer";
-import { formatHostDate, type LatchedKey, SecretKey } from "../../src/domain/endorsement/mod.ts";
-import { authorizationValue, stringToSign } from "../../src/domain/endorsement/mod.ts";
+import {
+  authorizationValue,
+  formatHostDate,
+  type LatchedKey,
+  stringToSign,
+} from "../../src/domain/endorsement/mod.ts";
 import { splitTarget } from "../../src/domain/canonical/mod.ts";
 import type { EndpointName, HeaderField } from "../../src/domain/wire/mod.ts";
 import type { HostKey } from "../../src/simulator/mod.ts";
@@ -49,9 +53,7 @@ export function sampleHostRequest(change: HostRequestChange = {}): HostRequest {
 
 /** The same key in the agent's hands. */
 export function agentKey(key: HostKey): LatchedKey {
-  const secret = SecretKey.fromHex(key.hex);
-  if (!secret.ok) throw new Error(secret.error);
-  return { guid: key.guid, secret: secret.value, incarnationId: key.incarnationId };
+  return { guid: key.guid, secret: key.secret, incarnationId: key.incarnationId };
 }
 
 function signed(
