@@ -41,7 +41,7 @@ export async function statusCommand(
       lastError = "";
     } catch (error) {
       if (!(error instanceof AgentError)) throw error;
-      // The same failure is told once, not ten times a second.
+      // DEVIATION D-62: the same failure is told once, not ten times a second.
       if (error.message !== lastError) {
         output.out(`Failed to query the current provision state with error: ${error.message}.\n`);
       }

@@ -30,7 +30,7 @@ export interface ExchangeLimits {
   readonly message: MessageLimits;
 }
 
-/** The limits of every call the agent makes to the host. Source: agent 13 item 3, wire-protocol S-1. */
+/** DEVIATION D-50: the limits of every call the agent makes to the host. Source: agent 13 item 3, wire-protocol S-1. */
 export const HOST_LIMITS: ExchangeLimits = Object.freeze({
   connectMs: 5_000,
   wholeMs: 15_000,

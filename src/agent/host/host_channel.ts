@@ -191,7 +191,7 @@ function documentError(
   });
 }
 
-/** Address and raw target of an `http://IPv4[:port]/...` URL, nothing in it decoded; `null` for any other. Source: S-35. */
+/** Address and raw target of an `http://IPv4[:port]/...` URL, nothing in it decoded; `null` for any other. DEVIATION D-63. */
 function httpPlace(
   url: string,
 ): { readonly address: SocketAddress; readonly target: string } | null {

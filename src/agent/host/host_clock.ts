@@ -79,7 +79,7 @@ export class HostClock {
     return this.sync(date) ? "synced" : "bad-date";
   }
 
-  /** After a sleep of the machine the monotonic time has stood still, so the old sync is worth nothing. */
+  /** DEVIATION D-60: after a sleep of the machine the monotonic time has stood still, so the old sync is worth nothing. */
   #isDue(): boolean {
     const sync = this.#sync;
     if (sync === null) return true;

@@ -267,7 +267,7 @@ export class KeyKeeper implements Part {
     health.news("KEY_NOT_NAMED", "The host does not name the key that it attested.");
   }
 
-  /** One assignment for all that changed; none when nothing did. */
+  /** DEVIATION D-52, D-53: one assignment for all that changed, the key that everybody uses included; none when nothing did. */
   #publish(policy: PolicySnapshot): void {
     const { snapshot } = this.#options;
     const before = snapshot.get();

@@ -16,7 +16,7 @@ export const KEPT_KEYS: Readonly<Record<KeyStage, number>> = Object.freeze({
  * Keeps keys over a restart, as text whose meaning it does not know. One writer, one process.
  * Implemented for Linux, and by a fake; the same conformance suite holds for all.
  *
- * The stage is part of the name: `{guid}.issued` becomes `{guid}.key` by one rename once the key is attested. So a file
+ * DEVIATION D-54: the stage is part of the name: `{guid}.issued` becomes `{guid}.key` by one rename once the key is attested. So a file
  * `{guid}.key`, ours or that of another agent, means "attested" (wire-protocol 4.3 and S-45), and a crash between storing and
  * attesting leaves a file that cannot be taken for one.
  */

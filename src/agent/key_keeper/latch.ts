@@ -3,7 +3,7 @@ import { isKeyGuid, type KeyDocument, type KeyGuid } from "../../domain/wire/mod
 import type { KeyStage } from "./key_store.ts";
 
 /**
- * After an attestation that the host does not confirm, the next key is asked for only after this, then twice this, and so
+ * DEVIATION D-51: after an attestation that the host does not confirm, the next key is asked for only after this, then twice this, and so
  * on, milliseconds. Source: wire-protocol S-13.
  */
 export const REACQUIRE_FIRST_MS = 30_000;

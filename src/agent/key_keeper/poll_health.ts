@@ -1,7 +1,7 @@
 import type { Clock } from "../../runtime/clock.ts";
 import type { HealthReporter, HealthState } from "../../runtime/part.ts";
 
-/** RUNNING needs a success within this many poll intervals. Source: agent 13 item 4. */
+/** DEVIATION D-58: RUNNING needs a success within this many poll intervals. Source: agent 13 item 4. */
 const FRESH_INTERVALS = 3;
 
 /** Whether polls succeed, in the words of the status document: RUNNING is earned anew every three intervals. */

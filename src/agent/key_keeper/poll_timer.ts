@@ -4,7 +4,7 @@ import type { Clock } from "../../runtime/clock.ts";
 const FREQUENT_MS = 1_000;
 /** How long after the start of the process polls are that frequent, milliseconds. */
 const FREQUENT_FOR_MS = 300_000;
-/** Between two polls that somebody asked for, milliseconds. Source: wire-protocol S-44. */
+/** DEVIATION D-57: between two polls that somebody asked for, milliseconds. Source: wire-protocol S-44. */
 const WAKE_INTERVAL_MS = 1_000;
 
 /** The waits between polls, and the wish for one before its time. At most one wish waits; one a second is granted. */

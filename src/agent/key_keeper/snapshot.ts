@@ -32,6 +32,7 @@ export function initialSnapshot(): AgentSnapshot {
  * Whether a permitted request that wants a signature may leave without one while no key is held.
  * Not before the host was heard, and not to an enforced endpoint: the host would refuse it there, and nothing that the
  * kernel sent to the agent for signing leaves unsigned. Such a request is answered with 503 instead.
+ * DEVIATION D-61: others forward it.
  * Callers find themselves in this place only after a restart, when the kernel still redirects for the process before.
  */
 export function mayGoUnsigned(snapshot: AgentSnapshot, endpoint: EndpointName): boolean {

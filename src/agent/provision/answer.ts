@@ -33,7 +33,7 @@ export class ProvisionEndpoint {
   answer(headers: readonly HeaderField[]): ProvisionAnswer {
     const finishedTick = this.#readiness.finishedTick;
     const tick = queryTick(headerValue(headers, TIME_TICK_HEADER));
-    // Without a tick, or with one from before 1970, "newer" means nothing; being finished at all then counts. Source: S-15.
+    // DEVIATION D-56: without a tick, or with one from before 1970, "newer" means nothing; being finished at all then counts. Source: S-15.
     const isNewer = tick > 0n && finishedTick >= tick;
     const isDurable = finishedTick > 0n && (tick <= 0n || this.#keeper.isLatchedState());
     const finished = isNewer || isDurable;

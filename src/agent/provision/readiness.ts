@@ -33,7 +33,7 @@ const PARTS: Readonly<Record<ReadinessFlag, MissingPart["part"]>> = Object.freez
 });
 
 /**
- * When provisioning is finished: all three flags are set, or the time is up. The time runs on a timer of its own, so that no
+ * When provisioning is finished: all three flags are set, or the time is up. DEVIATION D-59: the time runs on a timer of its own, so that no
  * hanging call to the host can stop it. Source: wire-protocol 10.2, agent 6.
  */
 export class Readiness implements Part {

@@ -32,7 +32,7 @@ const SUFFIXES: Readonly<Record<KeyStage, string>> = Object.freeze({
 
 /**
  * Keys as files of a folder that is closed to everybody else. A file is written under a temporary name, 0600 from the moment
- * it exists, synced, and renamed; nothing is written or read through a link. Source: wire-protocol 4.3 and S-20, agent 3.4 and 3.5.
+ * it exists, synced, and renamed; nothing is written or read through a link. DEVIATION D-55. Source: wire-protocol 4.3 and S-20, agent 3.4 and 3.5.
  */
 export class LinuxKeyStore implements KeyStore {
   readonly #folder: string;
