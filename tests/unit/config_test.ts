@@ -1,5 +1,10 @@
 import assert from "node:assert/strict";
-import { CONFIG_DEFAULTS, decodeConfig, FIXED_STATUS_FOLDER } from "../../src/config.ts";
+import {
+  CONFIG_DEFAULTS,
+  decodeConfig,
+  FIXED_STATUS_FOLDER,
+  KNOWN_CONFIG_KEYS,
+} from "../../src/config.ts";
 
 const FOLDERS = { logFolder: "/l", eventFolder: "/e", latchKeyFolder: "/k" };
 
@@ -208,5 +213,19 @@ Deno.test("decodeConfig() says where the text is no JSON, or repeats a key", () 
 Deno.test("decodeConfig() wants an object", () => {
   for (const value of [[], "x", 1, null, true]) {
     assert.match(bad(value)[0] ?? "", /^expected an object, got /);
+  }
+});
+
+Deno.test("docs/configuration.md lists every key with its default", async () => {
+  const text = await Deno.readTextFile(new URL("../../docs/configuration.md", import.meta.url));
+  const rows = new Map<string, readonly string[]>();
+  for (const line of text.split("\n")) {
+    const cells = line.split("|").map((cell) => cell.trim());
+    const key = /^`(\w+)`$/.exec(cells[1] ?? "")?.[1];
+    if (key !== undefined) rows.set(key, cells);
+  }
+  assert.deepEqual([...rows.keys()].sort(), [...KNOWN_CONFIG_KEYS].sort());
+  for (const [key, value] of Object.entries(CONFIG_DEFAULTS)) {
+    assert.equal(rows.get(key)?.[3], `\`${value}\``, key);
   }
 });
