@@ -37,12 +37,27 @@ export function encodeResponseHead(
   return encode(`HTTP/${version} ${status} ${reason}\r\n`, headers, null);
 }
 
+/**
+ * Like `encodeRequestMessage`, into `into` when it fits there. Returns the bytes, a part of `into` or an array of their
+ * own: for a connection that sends one message after the other. @throws TypeError as above
+ */
+export function encodeRequestInto(
+  into: Uint8Array<ArrayBuffer>,
+  method: string,
+  target: string,
+  headers: readonly HeaderField[],
+  body: Uint8Array | null,
+): Uint8Array<ArrayBuffer> {
+  return encode(`${method} ${target} HTTP/1.1\r\n`, headers, body, into);
+}
+
 const ENCODER = new TextEncoder();
 
 function encode(
   startLine: string,
   headers: readonly HeaderField[],
   body: Uint8Array | null,
+  into: Uint8Array<ArrayBuffer> | null = null,
 ): Uint8Array<ArrayBuffer> {
   let text = startLine;
   for (let i = 0; i < headers.length; i++) {
@@ -50,7 +65,10 @@ function encode(
     text += field[0] + ": " + field[1] + "\r\n";
   }
   text += "\r\n";
-  const bytes = new Uint8Array(text.length + (body === null ? 0 : body.length));
+  const length = text.length + (body === null ? 0 : body.length);
+  const bytes = into === null || into.length < length
+    ? new Uint8Array(length)
+    : into.subarray(0, length);
   const { read, written } = ENCODER.encodeInto(text, bytes);
   if (read !== text.length || written !== text.length) {
     throw new TypeError("a head to be written holds a character above 0x7F");

@@ -29,7 +29,12 @@ export {
   type RequestHead,
   type ResponseHead,
 } from "./head_reader.ts";
-export { encodeRequestHead, encodeRequestMessage, encodeResponseHead } from "./head_writer.ts";
+export {
+  encodeRequestHead,
+  encodeRequestInto,
+  encodeRequestMessage,
+  encodeResponseHead,
+} from "./head_writer.ts";
 export { HEAD_LIMITS, type HeadLimits, type MessageLimits } from "./limits.ts";
 export {
   type ReceivedRequest,

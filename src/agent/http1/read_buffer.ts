@@ -33,7 +33,7 @@ export class ReadBuffer {
       const mostlyTaken = this.length * 2 <= capacity && this.#start > 0;
       this.#makeRoom(mostlyTaken ? capacity : Math.min(this.maxBytes, capacity * 2));
     }
-    return this.#bytes.subarray(this.#end);
+    return this.#end === 0 ? this.#bytes : this.#bytes.subarray(this.#end);
   }
 
   /** Makes sure that `total` untaken bytes will fit, `maxBytes` at most. */

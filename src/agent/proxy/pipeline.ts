@@ -101,9 +101,9 @@ export class Pipeline {
     try {
       const answer = this.#takeIn(exchange, request, info, server);
       if (!(answer instanceof Promise)) return answer;
-      return answer.catch((error) => this.#broken(exchange, error));
+      return answer.catch((error) => this.#failed(exchange, error));
     } catch (error) {
-      return this.#broken(exchange, error);
+      return this.#failed(exchange, error);
     }
   }
 
@@ -239,10 +239,7 @@ export class Pipeline {
     const stream = arrived.request.body;
     if (framing.kind === "none" || stream === null) return sign(EMPTY);
     const bounds = { limitBytes, idleMs: this.#parts.limits.bodyIdleMs };
-    return readWhole(stream, framing, bounds, this.#parts.sweeper).then(
-      sign,
-      (error) => this.#notAnswered(exchange, error),
-    );
+    return readWhole(stream, framing, bounds, this.#parts.sweeper).then(sign);
   }
 
   /** Diagnostics uploads go unsigned and stream through. */
@@ -273,9 +270,10 @@ export class Pipeline {
       if (signal.aborted) abandon();
       else signal.addEventListener("abort", abandon, { once: true });
     };
-    return this.#parts.upstream.forward(forwardable, onSlow).then(
+    return this.#parts.upstream.forward(
+      forwardable,
       (answer) => this.#answered(exchange, answer, arrived),
-      (error) => this.#notAnswered(exchange, error),
+      onSlow,
     );
   }
 
@@ -294,15 +292,6 @@ export class Pipeline {
       this.#end(exchange, closes);
     }
     return response;
-  }
-
-  /** Forwarding failed: the caller's body, or the host. @throws what is neither */
-  #notAnswered(exchange: Exchange, error: unknown): Response {
-    if (error instanceof RefusedError) return this.#refuse(exchange, error.refusal, true);
-    if (error instanceof AgentError) {
-      return this.#refuse(exchange, upstreamRefusal(error), true);
-    }
-    throw error;
   }
 
   // ---- exits
@@ -331,8 +320,12 @@ export class Pipeline {
     return refusalResponse(refused.status, exchange.method);
   }
 
-  /** A bug, or a part that failed in an unforeseen way. The request goes nowhere. */
-  #broken(exchange: Exchange, error: unknown): Response {
+  /** The caller's body, or the host; else a bug, or a part that failed in an unforeseen way. The request goes nowhere. */
+  #failed(exchange: Exchange, error: unknown): Response {
+    if (error instanceof RefusedError) return this.#refuse(exchange, error.refusal, true);
+    if (error instanceof AgentError && error.code.startsWith("UPSTREAM_")) {
+      return this.#refuse(exchange, upstreamRefusal(error), true);
+    }
     const name = error instanceof Error ? error.name : typeof error;
     const text = error instanceof Error ? error.message : "";
     this.#parts.logger.error("request failed inside the agent", {

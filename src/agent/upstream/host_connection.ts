@@ -2,6 +2,7 @@ import type { Sweeper, Watched } from "../../runtime/sweeper.ts";
 import type { BodyFraming, HeaderField, SocketAddress } from "../../domain/wire/mod.ts";
 import {
   bodyDecoder,
+  encodeRequestInto,
   findHeadEnd,
   parseResponseHead,
   ReadBuffer,
@@ -29,28 +30,32 @@ export interface ConnectionOwner {
   closed(connection: HostConnection): void;
 }
 
-/** A request as bytes. */
+/** What is sent: exactly this head, then the body. */
 export interface OutgoingMessage {
-  /** Decides whether a body follows the answer's head. */
+  /** Also decides whether a body follows the answer's head. */
   readonly method: string;
-  /** The head, and the body behind it unless that is a stream. */
-  readonly bytes: Uint8Array;
-  readonly stream: ReadableStream<Uint8Array> | null;
+  readonly target: string;
+  readonly headers: readonly HeaderField[];
+  /** With its framing, unless it is a stream. */
+  readonly body: Uint8Array | ReadableStream<Uint8Array> | null;
   readonly framing: BodyFraming;
+}
+
+/** Who waits for an answer. Exactly one of these is called, once. */
+export interface Asker {
+  answered(answer: UpstreamResponse): void;
+  failed(error: unknown): void;
 }
 
 /** Called when an answer takes long; `giveUp` ends the exchange. */
 export type OnSlow = (giveUp: () => void) => void;
 
-interface Settle {
-  readonly resolve: (response: UpstreamResponse) => void;
-  readonly reject: (error: unknown) => void;
-}
-
 type State = "idle" | "head" | "small-body" | "streaming" | "closed";
 
 /** Bytes a fresh connection can receive at once; enough for most heads with their bodies. */
 const READ_BYTES = 16_384;
+/** Bytes of a request that need no array of their own. */
+const WRITE_BYTES = 4_096;
 /** After a failed write, how long the answer that may explain it can take. */
 const AFTER_FAILED_WRITE_MS = 1_000;
 /** Interim responses (100 to 199 without 101) before the final one. */
@@ -67,6 +72,7 @@ export class HostConnection implements Watched {
   readonly #sweeper: Sweeper;
   readonly #owner: ConnectionOwner;
   readonly #buffer: ReadBuffer;
+  readonly #out = new Uint8Array(WRITE_BYTES);
 
   #state: State = "idle";
   #dueMs = Infinity;
@@ -86,7 +92,7 @@ export class HostConnection implements Watched {
   #onSlow: OnSlow | null = null;
   #headDueMs = Infinity;
   /** The exchange that waits for a head. */
-  #settle: Settle | null = null;
+  #asker: Asker | null = null;
 
   constructor(
     destination: SocketAddress,
@@ -110,15 +116,21 @@ export class HostConnection implements Watched {
   }
 
   /**
-   * Sends the request and returns the answer's head, with the body or a stream of it.
-   * @throws AgentError UPSTREAM_CLOSED, UPSTREAM_PROTOCOL, UPSTREAM_TIMEOUT; whatever the request's body stream fails with
+   * Sends the request. The asker hears of the answer when its head is complete, and its body unless that is streamed, or of
+   * an AgentError UPSTREAM_CLOSED, UPSTREAM_PROTOCOL or UPSTREAM_TIMEOUT, or of whatever the request's body fails with.
+   *
+   * @throws TypeError when the head cannot be written; the connection is as good as before
    */
-  exchange(message: OutgoingMessage, onSlow: OnSlow | null): Promise<UpstreamResponse> {
+  exchange(message: OutgoingMessage, asker: Asker, onSlow: OnSlow | null): void {
     // Closed between the moment it was handed over and this one: nothing was written.
-    if (this.#state === "closed") return Promise.reject(new StaleConnectionError(this.destination));
+    if (this.#state === "closed") return asker.failed(new StaleConnectionError(this.destination));
+    const { method, target, headers, body } = message;
+    const stream = body instanceof ReadableStream ? body : null;
+    const whole = body instanceof ReadableStream ? null : body;
+    const bytes = encodeRequestInto(this.#out, method, target, headers, whole);
     const nowMs = this.#sweeper.nowMs();
     this.#state = "head";
-    this.#method = message.method;
+    this.#method = method;
     this.#touched = false;
     this.#scannedTo = 0;
     this.#interim = 0;
@@ -126,12 +138,9 @@ export class HostConnection implements Watched {
     this.#headDueMs = nowMs + this.#limits.headMs;
     this.#dueMs = onSlow === null ? this.#headDueMs : nowMs + this.#limits.slowMs;
     this.#sending = true;
-    const answer = new Promise<UpstreamResponse>((resolve, reject) => {
-      this.#settle = { resolve, reject };
-    });
-    if (message.stream === null) this.#write(message.bytes);
-    else this.#sendStream(message, message.stream);
-    return answer;
+    this.#asker = asker;
+    if (stream === null) this.#write(bytes);
+    else this.#sendStream(message, bytes, stream);
   }
 
   /** Closes an idle connection, or breaks an exchange off with `error`. */
@@ -145,11 +154,11 @@ export class HostConnection implements Watched {
     } catch {
       // The socket was closed by the runtime already.
     }
-    const settle = this.#settle;
+    const asker = this.#asker;
     const body = this.#body;
-    this.#settle = null;
+    this.#asker = null;
     this.#body = null;
-    settle?.reject(error ?? upstreamError("UPSTREAM_CLOSED", "keep", this.destination));
+    asker?.failed(error ?? upstreamError("UPSTREAM_CLOSED", "keep", this.destination));
     body?.fail(error ?? upstreamError("UPSTREAM_CLOSED", "keep", this.destination));
     this.#owner.closed(this);
   }
@@ -157,12 +166,12 @@ export class HostConnection implements Watched {
   expire(nowMs: number): void {
     const onSlow = this.#onSlow;
     if (onSlow !== null && nowMs < this.#headDueMs) {
-      const settle = this.#settle;
+      const asker = this.#asker;
       this.#onSlow = null;
       this.#dueMs = this.#headDueMs;
       onSlow(() => {
         // By the time the asker gives up, this connection may serve somebody else.
-        if (settle === null || this.#settle !== settle) return;
+        if (asker === null || this.#asker !== asker) return;
         this.close(upstreamError("UPSTREAM_CLOSED", "give up on", this.destination));
       });
     } else if (this.#state === "idle") {
@@ -196,12 +205,13 @@ export class HostConnection implements Watched {
 
   async #sendStream(
     message: OutgoingMessage,
+    head: Uint8Array,
     body: ReadableStream<Uint8Array>,
   ): Promise<void> {
-    const exchange = this.#settle;
+    const asker = this.#asker;
     /** Also while an early answer is being read: the host decides whether it still wants the body. */
     const isWanted = () =>
-      this.#settle === exchange || this.#state === "streaming" || this.#state === "small-body";
+      this.#asker === asker || this.#state === "streaming" || this.#state === "small-body";
     /** Until the request is through, only the host's taking of it is timed; the body times its sender. */
     const due = (ms: number) => {
       if (this.#state === "head") this.#dueMs = this.#headDueMs = this.#sweeper.nowMs() + ms;
@@ -215,7 +225,7 @@ export class HostConnection implements Watched {
     };
     this.#onSlow = null;
     try {
-      const isThrough = await sendBody(write, message, body, isWanted, (error) => {
+      const isThrough = await sendBody(write, head, body, message.framing, isWanted, (error) => {
         if (isWanted()) this.close(error);
       });
       if (!isThrough || !isWanted()) return;
@@ -332,19 +342,20 @@ export class HostConnection implements Watched {
       buffer.reserve(bytes);
       return this.#read();
     }
-    const body = buffer.bytes.slice(buffer.start, buffer.start + bytes);
+    const body = buffer.bytes.subarray(buffer.start, buffer.start + bytes);
     buffer.take(bytes);
     this.#finish(body);
   }
 
   #answer(body: UpstreamResponse["body"]): void {
     const { status, reason, version, headers } = this.#head!;
-    const settle = this.#settle;
-    this.#settle = null;
+    const asker = this.#asker;
+    this.#asker = null;
     this.#head = null;
-    settle?.resolve({ status, reason, version, headers, body });
+    asker?.answered({ status, reason, version, headers, body });
   }
 
+  /** The answer is given out before anything else is read: its body may lie in the buffer. */
   #finish(body: Uint8Array<ArrayBuffer> | null): void {
     this.#answer(body);
     this.#release();

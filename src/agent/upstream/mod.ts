@@ -11,6 +11,6 @@
 export { StaleConnectionError } from "./errors.ts";
 export { UPSTREAM_LIMITS, type UpstreamLimits } from "./limits.ts";
 export type { HostSocket, OnSlow } from "./host_connection.ts";
-export type { UpstreamResponse } from "./response.ts";
+export type { TakeAnswer, UpstreamResponse } from "./response.ts";
 export type { DialHost, PoolReport } from "./pool.ts";
 export { dialHost, Upstream, type UpstreamOptions } from "./upstream.ts";

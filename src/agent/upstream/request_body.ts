@@ -1,5 +1,5 @@
+import type { BodyFraming } from "../../domain/wire/mod.ts";
 import { encodeChunk } from "../http1/mod.ts";
-import type { OutgoingMessage } from "./host_connection.ts";
 
 /**
  * Sends a head and then a body as it arrives, framed as announced. Returns whether all of it went out; false when the
@@ -10,16 +10,16 @@ import type { OutgoingMessage } from "./host_connection.ts";
  */
 export async function sendBody(
   write: (bytes: Uint8Array) => Promise<void>,
-  message: OutgoingMessage,
+  head: Uint8Array,
   body: ReadableStream<Uint8Array>,
+  framing: BodyFraming,
   isWanted: () => boolean,
   bodyFailed: (error: unknown) => void,
 ): Promise<boolean> {
-  const { framing } = message;
   const reader = body.getReader();
   let left = framing.kind === "length" ? framing.bytes : Infinity;
   try {
-    await write(message.bytes);
+    await write(head);
     while (isWanted()) {
       const piece = await reader.read().catch(bodyFailed);
       if (piece === undefined) return false;

@@ -8,8 +8,11 @@ export interface UpstreamResponse {
   /** As received: order, repetitions and bytes above 0x7F kept (one character per byte), names in lower case. */
   readonly headers: readonly HeaderField[];
   /**
-   * Without chunking. An array when the whole body is there already, a stream while it is still arriving (it fails when
-   * the host closes too early), `null` when the response has none.
+   * Without chunking. An array when the whole body is there already: a view that is valid only until whoever was given it
+   * returns. A stream while it is still arriving; it fails when the host closes too early. `null` when there is none.
    */
   readonly body: Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array<ArrayBuffer>> | null;
 }
+
+/** Makes of an answer what the asker wants, at once: a whole body is not copied, but looked at where it arrived. */
+export type TakeAnswer<T> = (answer: UpstreamResponse) => T;

@@ -2,12 +2,12 @@ import { type Forwardable, isForwardable } from "../../domain/endorsement/mod.ts
 import type { SocketAddress } from "../../domain/wire/mod.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { Sweeper } from "../../runtime/sweeper.ts";
-import { encodeChunk, encodeRequestMessage } from "../http1/mod.ts";
+import { encodeChunk } from "../http1/mod.ts";
 import { StaleConnectionError, upstreamError } from "./errors.ts";
-import type { HostSocket, OnSlow, OutgoingMessage } from "./host_connection.ts";
+import type { Asker, HostSocket, OnSlow, OutgoingMessage } from "./host_connection.ts";
 import { UPSTREAM_LIMITS, type UpstreamLimits } from "./limits.ts";
 import { type DialHost, Pool, type PoolReport } from "./pool.ts";
-import type { UpstreamResponse } from "./response.ts";
+import type { TakeAnswer } from "./response.ts";
 
 export interface UpstreamOptions {
   readonly clock: Clock;
@@ -44,38 +44,55 @@ export class Upstream {
   }
 
   /**
-   * Sends `request` and returns the answer as soon as its head is complete. A connection is opened only now, for a
-   * request that is permitted and endorsed. When the answer takes long, `onSlow` is called once with a way to give up.
+   * Sends `request`, has `take` make something of the answer as soon as its head is complete, and returns that. A
+   * connection is opened only now, for a request that is permitted and endorsed. When the answer takes long, `onSlow` is
+   * called once with a way to give up.
    *
    * A request is sent again, once and on a fresh connection, when the kept-alive one it was written to had been closed:
    * not a byte of an answer came, its method may be repeated and its body is at hand.
    *
    * @throws TypeError when `request` was not made by `endorse()` or `exempt()`: nothing else may ever leave
    * @throws AgentError UPSTREAM_CONNECT, UPSTREAM_TIMEOUT, UPSTREAM_CLOSED (StaleConnectionError among them), UPSTREAM_PROTOCOL
-   * @throws whatever the request's body stream fails with
+   * @throws whatever the request's body stream or `take` fails with
    */
-  forward(request: Forwardable, onSlow: OnSlow | null = null): Promise<UpstreamResponse> {
-    if (!isForwardable(request)) {
-      return Promise.reject(new TypeError("only an endorsed or exempted request may be forwarded"));
-    }
-    let message: OutgoingMessage;
-    try {
-      message = outgoing(request);
-    } catch (error) {
-      return Promise.reject(error);
-    }
-    const pool = this.#poolOf(request.destination);
-    if (pool === null) {
-      return Promise.reject(upstreamError("UPSTREAM_CLOSED", "connect to", request.destination));
-    }
-    const pooled = pool.takeIdle();
-    const answer = pooled === null
-      ? acquireAndSend(pool, message, onSlow)
-      : pooled.exchange(message, onSlow);
-    if (message.stream !== null || !IDEMPOTENT.has(message.method)) return answer;
-    return answer.catch((error) => {
-      if (error instanceof StaleConnectionError) return acquireAndSend(pool, message, onSlow);
-      throw error;
+  forward<T>(
+    request: Forwardable,
+    take: TakeAnswer<T>,
+    onSlow: OnSlow | null = null,
+  ): Promise<T> {
+    return new Promise((resolve, reject) => {
+      if (!isForwardable(request)) {
+        throw new TypeError("only an endorsed or exempted request may be forwarded");
+      }
+      const pool = this.#poolOf(request.destination);
+      if (pool === null) {
+        throw upstreamError("UPSTREAM_CLOSED", "connect to", request.destination);
+      }
+      const message = outgoing(request);
+      let mayRepeat = !(message.body instanceof ReadableStream) && IDEMPOTENT.has(message.method);
+      const asker: Asker = {
+        answered: (answer) => {
+          try {
+            resolve(take(answer));
+          } catch (error) {
+            if (answer.body instanceof ReadableStream) answer.body.cancel().catch(() => {});
+            reject(error);
+          }
+        },
+        failed: (error) => {
+          if (!mayRepeat || !(error instanceof StaleConnectionError)) return reject(error);
+          mayRepeat = false;
+          sendFresh(pool, message, asker, onSlow);
+        },
+      };
+      const pooled = pool.takeIdle();
+      if (pooled === null) return sendFresh(pool, message, asker, onSlow);
+      try {
+        pooled.exchange(message, asker, onSlow);
+      } catch (error) {
+        pool.released(pooled);
+        throw error;
+      }
     });
   }
 
@@ -104,20 +121,26 @@ export class Upstream {
   }
 }
 
-async function acquireAndSend(
+/** Waits for a connection and sends on it. */
+function sendFresh(
   pool: Pool,
   message: OutgoingMessage,
+  asker: Asker,
   onSlow: OnSlow | null,
-): Promise<UpstreamResponse> {
-  const connection = await pool.acquire();
-  return await connection.exchange(message, onSlow);
+): void {
+  pool.acquire().then((connection) => {
+    try {
+      connection.exchange(message, asker, onSlow);
+    } catch (error) {
+      pool.released(connection);
+      asker.failed(error);
+    }
+  }, asker.failed);
 }
 
 function outgoing(request: Forwardable): OutgoingMessage {
-  const { method, target, headers, framing, body } = request;
-  const stream = body instanceof ReadableStream ? body : null;
-  const whole = body instanceof ReadableStream || body === null ? null : body;
-  const framed = whole !== null && framing.kind === "chunked" ? encodeChunk(whole, true) : whole;
-  const bytes = encodeRequestMessage(method, target, headers, framed);
-  return { method, bytes, stream, framing };
+  const { body, framing } = request;
+  if (framing.kind !== "chunked" || body === null || body instanceof ReadableStream) return request;
+  const { method, target, headers } = request;
+  return { method, target, headers, framing, body: encodeChunk(body, true) };
 }

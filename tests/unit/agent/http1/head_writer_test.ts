@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import {
   encodeRequestHead,
+  encodeRequestInto,
   encodeRequestMessage,
   encodeResponseHead,
 } from "../../../../src/agent/http1/mod.ts";
@@ -58,4 +59,15 @@ Deno.test("encodeRequestHead() lets a tab in a value pass", () => {
     text(encodeRequestHead("GET", "/", [["a", "b\tc"]])),
     "GET / HTTP/1.1\r\na: b\tc\r\n\r\n",
   );
+});
+
+Deno.test("encodeRequestInto() uses the given array when the message fits, and one of its own when not", () => {
+  const into = new Uint8Array(40);
+  const small = encodeRequestInto(into, "GET", "/", [["a", "b"]], new Uint8Array([120]));
+  assert.equal(small.buffer, into.buffer);
+  assert.equal(text(small), "GET / HTTP/1.1\r\na: b\r\n\r\nx");
+  const large = encodeRequestInto(into, "GET", "/", [["a", "b".repeat(40)]], null);
+  assert.notEqual(large.buffer, into.buffer);
+  assert.equal(text(large), `GET / HTTP/1.1\r\na: ${"b".repeat(40)}\r\n\r\n`);
+  assert.throws(() => encodeRequestInto(into, "GET", "/", [["a", "b\r\nc"]], null), TypeError);
 });

@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import {
+  type OnSlow,
   StaleConnectionError,
   Upstream,
   UPSTREAM_LIMITS,
   type UpstreamLimits,
   type UpstreamResponse,
 } from "../../../../src/agent/upstream/mod.ts";
+import type { Forwardable } from "../../../../src/domain/endorsement/mod.ts";
 import { AgentError } from "../../../../src/runtime/errors.ts";
 import { FakeClock } from "../../../fakes/fake_clock.ts";
 import { sampleExempt, sampleForwardable, sampleKey } from "../../../fakes/sample_request.ts";
@@ -45,6 +47,14 @@ class Bench implements Disposable {
     return this.sockets.at(-1)!;
   }
 
+  /** Forwards, and keeps of a whole body a copy that stays. */
+  forward(request: Forwardable, onSlow: OnSlow | null = null): Promise<UpstreamResponse> {
+    return this.upstream.forward(request, (answer) => ({
+      ...answer,
+      body: answer.body instanceof Uint8Array ? answer.body.slice() : answer.body,
+    }), onSlow);
+  }
+
   settle(): Promise<void> {
     return this.clock.settle();
   }
@@ -54,7 +64,7 @@ class Bench implements Disposable {
     answer: string | Uint8Array,
     request = sampleForwardable(),
   ): Promise<UpstreamResponse> {
-    const response = this.upstream.forward(request);
+    const response = this.forward(request);
     await this.settle();
     this.socket.push(answer);
     return await response;
@@ -130,15 +140,45 @@ Deno.test("forward() refuses a look-alike of an endorsed request and opens nothi
   using bench = new Bench();
   const real = sampleForwardable({ key: sampleKey() });
   const fake = { ...real } as typeof real;
-  await assert.rejects(bench.upstream.forward(fake), TypeError);
+  await assert.rejects(bench.forward(fake), TypeError);
   assert.equal(bench.sockets.length, 0);
 });
 
-Deno.test("forward() refuses a target that would break the request line", async () => {
+Deno.test("forward() writes nothing of a head that would break its lines, and keeps the connection", async () => {
   using bench = new Bench();
   const request = sampleForwardable({ target: "/x HTTP/1.1\r\nx: y" });
-  await assert.rejects(bench.upstream.forward(request), TypeError);
-  assert.equal(bench.sockets.length, 0);
+  for (let i = 0; i < 2; i++) {
+    await assert.rejects(bench.forward(request), TypeError); // on a fresh connection, then on a kept one
+    assert.equal(bench.socket.sent.length, 0);
+  }
+  await bench.exchange(OK);
+  assert.equal(bench.sockets.length, 1);
+});
+
+Deno.test("forward() fails with what taking the answer fails with", async () => {
+  using bench = new Bench();
+  for (const answer of [OK, "HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n"]) {
+    const outcome = bench.upstream.forward(sampleForwardable(), () => {
+      throw new RangeError("no");
+    });
+    await bench.settle();
+    bench.socket.push(answer);
+    await assert.rejects(outcome, RangeError);
+  }
+  assert.equal(bench.socket.isClosed, true, "nobody wants the rest of the stream");
+});
+
+Deno.test("forward() shows a whole body where it arrived, before anything else can arrive there", async () => {
+  using bench = new Bench();
+  let reads = 0;
+  const answer = bench.upstream.forward(sampleForwardable(), ({ body }) => {
+    reads = bench.socket.reads;
+    return textOf(body as Uint8Array);
+  });
+  await bench.settle();
+  bench.socket.push(OK);
+  assert.equal(await answer, "ok");
+  assert.equal(bench.socket.reads, reads + 1, "the next read began after the answer was taken");
 });
 
 Deno.test("forward() opens a connection for the first request and uses it again", async () => {
@@ -163,7 +203,7 @@ Deno.test("forward() keeps the connections of destinations apart and bounds the 
     await bench.exchange(OK, sampleForwardable({ destination: { address: "10.0.0.1", port } }));
   }
   assert.equal(bench.sockets.length, 16);
-  const one = bench.upstream.forward(
+  const one = bench.forward(
     sampleForwardable({ destination: { address: "10.0.0.1", port: 17 } }),
   );
   assert.equal((await failure(one)).code, "UPSTREAM_CLOSED");
@@ -193,7 +233,7 @@ Deno.test("forward() reads an empty declared body as empty", async () => {
 
 Deno.test("forward() swallows interim responses", async () => {
   using bench = new Bench();
-  const answer = bench.upstream.forward(sampleForwardable());
+  const answer = bench.forward(sampleForwardable());
   await bench.settle();
   bench.socket.push("HTTP/1.1 100 Continue\r\n\r\n");
   await bench.settle();
@@ -246,7 +286,7 @@ Deno.test("forward() streams a chunked body that is still arriving and keeps the
 
 Deno.test("forward() waits for a small body that comes after its head", async () => {
   using bench = new Bench();
-  const answer = bench.upstream.forward(sampleForwardable());
+  const answer = bench.forward(sampleForwardable());
   await bench.settle();
   for (const piece of ["HTTP/1.1 200 OK\r\ncontent-le", "ngth: 4\r\n\r", "\n", "ab", "cd"]) {
     bench.socket.push(piece);
@@ -302,7 +342,7 @@ Deno.test("forward() streams a body that ends with the connection", async () => 
 
 Deno.test("forward() fails when a small body is cut short", async () => {
   using bench = new Bench();
-  const answer = bench.upstream.forward(sampleForwardable());
+  const answer = bench.forward(sampleForwardable());
   await bench.settle();
   bench.socket.push("HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nab");
   await bench.settle();
@@ -400,7 +440,7 @@ Deno.test("forward() sends a repeatable request again, once, when a kept connect
   using bench = new Bench();
   await bench.exchange(OK);
   const stale = bench.socket;
-  const answer = bench.upstream.forward(sampleForwardable({ method: "PUT", target: "/again" }));
+  const answer = bench.forward(sampleForwardable({ method: "PUT", target: "/again" }));
   stale.reset();
   await bench.settle();
   assert.equal(bench.sockets.length, 2);
@@ -413,7 +453,7 @@ Deno.test("forward() does not send a request a third time", async () => {
   using bench = new Bench();
   await bench.exchange(OK);
   const stale = bench.socket;
-  const answer = bench.upstream.forward(sampleForwardable());
+  const answer = bench.forward(sampleForwardable());
   stale.end();
   await bench.settle();
   bench.socket.end();
@@ -425,13 +465,13 @@ Deno.test("forward() does not send a request a third time", async () => {
 Deno.test("forward() does not repeat POST, nor anything of which a byte was answered", async () => {
   using bench = new Bench();
   await bench.exchange(OK);
-  const post = bench.upstream.forward(sampleForwardable({ method: "POST" }));
+  const post = bench.forward(sampleForwardable({ method: "POST" }));
   bench.socket.end();
   assert.ok(await failure(post) instanceof StaleConnectionError);
   assert.equal(bench.sockets.length, 1);
 
   await bench.exchange(OK);
-  const get = bench.upstream.forward(sampleForwardable());
+  const get = bench.forward(sampleForwardable());
   bench.socket.push("H");
   await bench.settle();
   bench.socket.end();
@@ -453,7 +493,7 @@ Deno.test("forward() returns the answer of a host that answers and stops reading
   using bench = new Bench();
   await bench.exchange(OK);
   bench.socket.writing = "failing";
-  const answer = bench.upstream.forward(sampleForwardable({ method: "POST" }));
+  const answer = bench.forward(sampleForwardable({ method: "POST" }));
   await bench.settle();
   bench.socket.push("HTTP/1.1 413 Payload Too Large\r\ncontent-length: 0\r\n\r\n");
   assert.equal((await answer).status, 413);
@@ -464,7 +504,7 @@ Deno.test("forward() gives up soon when a write failed and nothing comes", async
   using bench = new Bench();
   await bench.exchange(OK);
   bench.socket.writing = "failing";
-  const answer = failure(bench.upstream.forward(sampleForwardable({ method: "POST" })));
+  const answer = failure(bench.forward(sampleForwardable({ method: "POST" })));
   await bench.clock.advance(1_300);
   assert.equal((await answer).code, "UPSTREAM_TIMEOUT");
 });
@@ -472,7 +512,7 @@ Deno.test("forward() gives up soon when a write failed and nothing comes", async
 Deno.test("forward() reports a refused connection as UPSTREAM_CONNECT", async () => {
   using bench = new Bench();
   bench.dialling = "refuse";
-  const error = await failure(bench.upstream.forward(sampleForwardable()));
+  const error = await failure(bench.forward(sampleForwardable()));
   assert.equal(error.code, "UPSTREAM_CONNECT");
   assert.match(error.message, /`169\.254\.169\.254:80`/);
   assert.equal(bench.upstream.report()[0]!.live, 0);
@@ -481,7 +521,7 @@ Deno.test("forward() reports a refused connection as UPSTREAM_CONNECT", async ()
 Deno.test("forward() bounds the time for a connection", async () => {
   using bench = new Bench();
   bench.dialling = "hang";
-  const answer = failure(bench.upstream.forward(sampleForwardable()));
+  const answer = failure(bench.forward(sampleForwardable()));
   await bench.clock.advance(4_900);
   assert.equal(bench.upstream.report()[0]!.live, 1);
   await bench.clock.advance(400);
@@ -491,7 +531,7 @@ Deno.test("forward() bounds the time for a connection", async () => {
 
 Deno.test("forward() bounds the time for a head", async () => {
   using bench = new Bench();
-  const answer = failure(bench.upstream.forward(sampleForwardable()));
+  const answer = failure(bench.forward(sampleForwardable()));
   await bench.settle();
   bench.socket.push("HTTP/1.1 200");
   await bench.clock.advance(9_700);
@@ -504,7 +544,7 @@ Deno.test("forward() bounds the time for a head", async () => {
 Deno.test("forward() bounds the silence within a body, small or streamed", async () => {
   for (const length of [10, 100_000]) {
     using bench = new Bench();
-    const answer = bench.upstream.forward(sampleForwardable()).then((response) =>
+    const answer = bench.forward(sampleForwardable()).then((response) =>
       response.body instanceof ReadableStream ? collect(response.body) : "small"
     );
     const error = failure(answer);
@@ -539,7 +579,7 @@ Deno.test("forward() closes the connection when the caller cancels the body", as
 
 Deno.test("an idle connection is closed after its time, and spare ones at once", async () => {
   using bench = new Bench({ idleConnections: 1 });
-  const answers = [1, 2].map(() => bench.upstream.forward(sampleForwardable()));
+  const answers = [1, 2].map(() => bench.forward(sampleForwardable()));
   await bench.settle();
   for (const socket of bench.sockets) socket.push(OK);
   await Promise.all(answers);
@@ -550,9 +590,9 @@ Deno.test("an idle connection is closed after its time, and spare ones at once",
 
 Deno.test("forward() waits for a free connection when all are taken, first come first served", async () => {
   using bench = new Bench({ liveConnections: 1 });
-  const first = bench.upstream.forward(sampleForwardable({ target: "/1" }));
-  const second = bench.upstream.forward(sampleForwardable({ target: "/2" }));
-  const third = bench.upstream.forward(sampleForwardable({ target: "/3" }));
+  const first = bench.forward(sampleForwardable({ target: "/1" }));
+  const second = bench.forward(sampleForwardable({ target: "/2" }));
+  const third = bench.forward(sampleForwardable({ target: "/3" }));
   await bench.settle();
   assert.equal(bench.upstream.report()[0]!.waiting, 2);
   bench.socket.push(OK);
@@ -570,9 +610,9 @@ Deno.test("forward() waits for a free connection when all are taken, first come 
 
 Deno.test("forward() bounds the wait for a connection and the number of those who wait", async () => {
   using bench = new Bench({ liveConnections: 1, waiting: 1 });
-  const first = failure(bench.upstream.forward(sampleForwardable()));
-  const second = failure(bench.upstream.forward(sampleForwardable()));
-  const third = failure(bench.upstream.forward(sampleForwardable()));
+  const first = failure(bench.forward(sampleForwardable()));
+  const second = failure(bench.forward(sampleForwardable()));
+  const third = failure(bench.forward(sampleForwardable()));
   assert.equal((await third).code, "UPSTREAM_TIMEOUT");
   await bench.clock.advance(5_300);
   assert.equal((await second).code, "UPSTREAM_TIMEOUT");
@@ -584,8 +624,8 @@ Deno.test("forward() bounds the wait for a connection and the number of those wh
 Deno.test("forward() lets a waiting request dial when a dial before it fails", async () => {
   using bench = new Bench({ liveConnections: 1, connectMs: 1_000 });
   bench.dialling = "hang";
-  const first = failure(bench.upstream.forward(sampleForwardable()));
-  const second = bench.upstream.forward(sampleForwardable());
+  const first = failure(bench.forward(sampleForwardable()));
+  const second = bench.forward(sampleForwardable());
   await bench.settle();
   bench.dialling = "connect";
   await bench.clock.advance(1_300);
@@ -598,7 +638,7 @@ Deno.test("forward() tells once that an answer takes long, and how to give up", 
   using bench = new Bench();
   let told = 0;
   let giveUp = () => {};
-  const answer = failure(bench.upstream.forward(sampleForwardable(), (way) => {
+  const answer = failure(bench.forward(sampleForwardable(), (way) => {
     told++;
     giveUp = way;
   }));
@@ -614,11 +654,11 @@ Deno.test("forward() tells once that an answer takes long, and how to give up", 
 Deno.test("forward() gives up no other request than the one that was asked about", async () => {
   using bench = new Bench();
   let giveUp = () => {};
-  const first = bench.upstream.forward(sampleForwardable(), (way) => giveUp = way);
+  const first = bench.forward(sampleForwardable(), (way) => giveUp = way);
   await bench.clock.advance(1_000);
   bench.socket.push(OK);
   await first;
-  const second = bench.upstream.forward(sampleForwardable());
+  const second = bench.forward(sampleForwardable());
   giveUp();
   bench.socket.push(OK);
   assert.equal((await second).status, 200);
@@ -627,7 +667,7 @@ Deno.test("forward() gives up no other request than the one that was asked about
 Deno.test("forward() says nothing about an answer that comes soon", async () => {
   using bench = new Bench();
   let told = 0;
-  const answer = bench.upstream.forward(sampleForwardable(), () => told++);
+  const answer = bench.forward(sampleForwardable(), () => told++);
   await bench.clock.advance(300);
   bench.socket.push(OK);
   await answer;
@@ -638,15 +678,15 @@ Deno.test("forward() says nothing about an answer that comes soon", async () => 
 Deno.test("close() breaks off what runs and what waits, and refuses what comes", async () => {
   using bench = new Bench({ liveConnections: 1 });
   await bench.exchange(OK);
-  const running = failure(bench.upstream.forward(sampleForwardable()));
-  const waiting = failure(bench.upstream.forward(sampleForwardable()));
+  const running = failure(bench.forward(sampleForwardable()));
+  const waiting = failure(bench.forward(sampleForwardable()));
   await bench.settle();
   bench.upstream.close();
   assert.equal((await running).code, "UPSTREAM_CLOSED");
   assert.equal((await waiting).code, "UPSTREAM_CLOSED");
   assert.equal(bench.socket.isClosed, true);
   assert.equal(
-    (await failure(bench.upstream.forward(sampleForwardable()))).code,
+    (await failure(bench.forward(sampleForwardable()))).code,
     "UPSTREAM_CLOSED",
   );
 });
@@ -655,7 +695,7 @@ Deno.test("close() ends a dial and a stream", async () => {
   const bench = new Bench();
   const response = await bench.exchange("HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\nx");
   bench.dialling = "hang";
-  const dialling = failure(bench.upstream.forward(sampleForwardable()));
+  const dialling = failure(bench.forward(sampleForwardable()));
   bench.upstream.close();
   assert.equal((await dialling).code, "UPSTREAM_CONNECT");
   await failure(collect(response.body));
@@ -681,7 +721,7 @@ function feed(): {
 Deno.test("forward() streams a chunked request body as it comes", async () => {
   using bench = new Bench();
   const { body, controller } = feed();
-  const answer = bench.upstream.forward(sampleExempt(body, { kind: "chunked" }));
+  const answer = bench.forward(sampleExempt(body, { kind: "chunked" }));
   await bench.settle();
   const head = bench.socket.sentText;
   assert.match(head, /^PUT \/vmAgentLog HTTP\/1.1\r\n.*transfer-encoding: chunked\r\n.*\r\n\r\n$/s);
@@ -701,7 +741,7 @@ Deno.test("forward() streams a chunked request body as it comes", async () => {
 Deno.test("forward() streams a request body of declared length as it is", async () => {
   using bench = new Bench();
   const { body, controller } = feed();
-  const answer = bench.upstream.forward(sampleExempt(body, { kind: "length", bytes: 4 }));
+  const answer = bench.forward(sampleExempt(body, { kind: "length", bytes: 4 }));
   controller.enqueue(bytesOf("ab"));
   controller.enqueue(bytesOf("cd"));
   controller.close();
@@ -717,7 +757,7 @@ for (
   Deno.test(`forward() breaks a request body off that is ${what} than announced`, async () => {
     using bench = new Bench();
     const { body, controller } = feed();
-    const answer = bench.upstream.forward(sampleExempt(body, { kind: "length", bytes: 4 }));
+    const answer = bench.forward(sampleExempt(body, { kind: "length", bytes: 4 }));
     controller.enqueue(bytesOf(text));
     controller.close();
     await assert.rejects(answer, TypeError);
@@ -729,7 +769,7 @@ for (
 Deno.test("forward() fails with the failure of the request body and breaks the connection off", async () => {
   using bench = new Bench();
   const { body, controller } = feed();
-  const answer = bench.upstream.forward(sampleExempt(body, { kind: "chunked" }));
+  const answer = bench.forward(sampleExempt(body, { kind: "chunked" }));
   await bench.settle();
   const reason = new Error("the caller left");
   controller.error(reason);
@@ -741,7 +781,7 @@ Deno.test("forward() fails with the failure of the request body and breaks the c
 Deno.test("forward() stops sending when the whole answer is there, and does not use the connection again", async () => {
   using bench = new Bench();
   const { body, controller, cancelled } = feed();
-  const answer = bench.upstream.forward(sampleExempt(body, { kind: "chunked" }));
+  const answer = bench.forward(sampleExempt(body, { kind: "chunked" }));
   controller.enqueue(bytesOf("a"));
   await bench.settle();
   bench.socket.push("HTTP/1.1 413 Payload Too Large\r\ncontent-length: 0\r\n\r\n");
@@ -756,7 +796,7 @@ Deno.test("forward() stops sending when the whole answer is there, and does not 
 Deno.test("forward() goes on sending while an early answer streams", async () => {
   using bench = new Bench();
   const { body, controller } = feed();
-  const answer = bench.upstream.forward(sampleExempt(body, { kind: "chunked" }));
+  const answer = bench.forward(sampleExempt(body, { kind: "chunked" }));
   await bench.settle();
   bench.socket.push("HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n");
   const response = await answer;
@@ -770,7 +810,7 @@ Deno.test("forward() goes on sending while an early answer streams", async () =>
 Deno.test("forward() bounds the time the host takes for a request body, not the caller's", async () => {
   using bench = new Bench();
   const { body, controller } = feed();
-  const answer = failure(bench.upstream.forward(sampleExempt(body, { kind: "chunked" })));
+  const answer = failure(bench.forward(sampleExempt(body, { kind: "chunked" })));
   await bench.clock.advance(120_000);
   assert.equal(bench.socket.isClosed, false);
   bench.socket.writing = "stalled";
@@ -784,7 +824,7 @@ Deno.test("forward() bounds the time the host takes for a request body, not the 
 Deno.test("forward() fails soon when the host stops taking a request body", async () => {
   using bench = new Bench();
   const { body, controller, cancelled } = feed();
-  const answer = failure(bench.upstream.forward(sampleExempt(body, { kind: "chunked" })));
+  const answer = failure(bench.forward(sampleExempt(body, { kind: "chunked" })));
   await bench.settle();
   bench.socket.writing = "failing";
   controller.enqueue(bytesOf("a"));
