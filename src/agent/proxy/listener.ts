@@ -14,8 +14,8 @@ export interface Listener {
   readonly address: SocketAddress;
   /** Settles when the server has ended, for whatever reason. */
   readonly finished: Promise<void>;
-  /** Stops accepting and waits for running requests, `drainMs` at most; then breaks off what is left. */
-  stop(drainMs: number): Promise<void>;
+  /** Stops accepting, closes what is idle and waits for running requests, `drainMs` at most. Returns whether all ended. */
+  stop(drainMs: number): Promise<boolean>;
 }
 
 /**
@@ -25,14 +25,12 @@ export interface Listener {
  * @throws Deno.errors.AddrInUse and other bind errors
  */
 export function openListener(at: SocketAddress, backlog: number, handler: Handler): Listener {
-  const breakOff = new AbortController();
   const traits = serverTraits(Deno.version.deno);
   let server: ServerFacts = { ...traits, ownAuthority: `localhost:${at.port}` };
   const http = Deno.serve({
     hostname: at.address,
     port: at.port,
     tcpBacklog: backlog,
-    signal: breakOff.signal,
     onListen: () => {},
     // The handler does not throw. What comes here is a stream that broke off: its connection is being closed already.
     onError: () => new Response(null, { status: 500 }),
@@ -42,11 +40,15 @@ export function openListener(at: SocketAddress, backlog: number, handler: Handle
   return {
     address: { address: at.address, port },
     finished: http.finished,
+    // The server's own way to break requests off throws when it is asked for after a shutdown; the process ends anyway.
     stop: async (drainMs) => {
-      const drained = http.shutdown();
-      const timer = setTimeout(() => breakOff.abort(), drainMs);
-      await drained;
+      let timer = 0;
+      const waited = new Promise<boolean>((resolve) => {
+        timer = setTimeout(() => resolve(false), drainMs);
+      });
+      const ended = await Promise.race([http.shutdown().then(() => true), waited]);
       clearTimeout(timer);
+      return ended;
     },
   };
 }

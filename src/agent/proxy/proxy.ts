@@ -69,7 +69,9 @@ export class Proxy implements Part {
       if (!signal.aborted) {
         throw new AgentError("LISTENER_BIND", `serve on \`${address}:${port}\``);
       }
-      await listener.stop(this.#limits.drainMs);
+      if (!await listener.stop(this.#limits.drainMs)) {
+        this.#options.logger.warn("requests were still running at the stop");
+      }
     } finally {
       this.#address = null;
       if (signal.aborted) this.#sweeper.close();
