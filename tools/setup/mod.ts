@@ -13,6 +13,7 @@ export { denoEnvironment, fetchModules, LOCKED } from "./modules.ts";
 export { ensureTools } from "./package_manager.ts";
 export { bpftoolPath, BUILD_TOOLS, CLIENT_TOOLS, RUN_TOOLS, type Tool } from "./packages.ts";
 export { onPath } from "./program_path.ts";
+export { unpackPackage } from "./unpacked_package.ts";
 export { spoken, withProgress } from "./progress.ts";
 export {
   findCgroup2,

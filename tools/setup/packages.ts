@@ -10,10 +10,12 @@ export type Tool =
   | "clang"
   | "curl"
   | "ip"
+  | "java"
   | "libbpf"
   | "llvm-strip"
   | "nginx"
   | "node"
+  | "openssl"
   | "ps"
   | "python3"
   | "wrk";
@@ -23,7 +25,7 @@ export const BUILD_TOOLS: readonly Tool[] = ["clang", "llvm-strip", "bpf-headers
 /** What running the agent with its simulator in namespaces of their own takes. */
 export const RUN_TOOLS: readonly Tool[] = ["libbpf", "ip", "ps"];
 /** The unmodified clients that the demo and the tests send through the redirect. */
-export const CLIENT_TOOLS: readonly Tool[] = ["curl", "python3", "node"];
+export const CLIENT_TOOLS: readonly Tool[] = ["curl", "python3", "node", "java", "openssl"];
 
 interface ToolRow {
   readonly present: () => boolean;
@@ -54,6 +56,14 @@ const TOOLS: Readonly<Record<Tool, ToolRow>> = {
     present: () => onPath("ip") !== null,
     packages: { apt: [["iproute2"]], dnf: [["iproute"]], zypper: [["iproute2"]] },
   },
+  "java": {
+    present: canRunJavaSource,
+    packages: {
+      apt: [["default-jre-headless"]],
+      dnf: [["java-latest-openjdk-devel"]],
+      zypper: [["java-21-openjdk-devel"]],
+    },
+  },
   "libbpf": {
     present: () => canLoad("libbpf.so.1") || canLoad("libbpf.so.0"),
     packages: { apt: [["libbpf1", "libbpf0"]], dnf: [["libbpf"]], zypper: [["libbpf1"]] },
@@ -64,6 +74,7 @@ const TOOLS: Readonly<Record<Tool, ToolRow>> = {
     present: () => onPath("node") !== null,
     packages: { apt: [["nodejs"]], dnf: [["nodejs"]], zypper: [["nodejs"]] },
   },
+  "openssl": { present: () => onPath("openssl") !== null, packages: everywhere("openssl") },
   "ps": {
     present: () => onPath("ps") !== null && onPath("pgrep") !== null,
     packages: { apt: [["procps"]], dnf: [["procps-ng"]], zypper: [["procps"]] },
@@ -112,6 +123,12 @@ function exists(path: string): boolean {
   } catch {
     return false;
   }
+}
+
+/** Whether `java FILE.java` works: that takes the compiler's module, which not every runtime brings. */
+function canRunJavaSource(): boolean {
+  return onPath("java") !== null &&
+    succeeds("java", ["--limit-modules", "jdk.compiler", "-version"]);
 }
 
 function canLoad(library: string): boolean {
