@@ -14,8 +14,11 @@ export interface Listener {
   readonly address: SocketAddress;
   /** Settles when the server has ended, for whatever reason. */
   readonly finished: Promise<void>;
-  /** Stops accepting, closes what is idle and waits for running requests, `drainMs` at most. Returns whether all ended. */
-  stop(drainMs: number): Promise<boolean>;
+  /**
+   * Stops accepting, closes what is idle and waits for running requests, for ever if need be. The server's own way to break
+   * requests off throws once this was called; whoever cannot wait leaves them to the end of the process.
+   */
+  stop(): Promise<void>;
 }
 
 /**
@@ -40,16 +43,7 @@ export function openListener(at: SocketAddress, backlog: number, handler: Handle
   return {
     address: { address: at.address, port },
     finished: http.finished,
-    // The server's own way to break requests off throws when it is asked for after a shutdown; the process ends anyway.
-    stop: async (drainMs) => {
-      let timer = 0;
-      const waited = new Promise<boolean>((resolve) => {
-        timer = setTimeout(() => resolve(false), drainMs);
-      });
-      const ended = await Promise.race([http.shutdown().then(() => true), waited]);
-      clearTimeout(timer);
-      return ended;
-    },
+    stop: () => http.shutdown(),
   };
 }
 

@@ -69,14 +69,20 @@ export class Proxy implements Part {
       if (!signal.aborted) {
         throw new AgentError("LISTENER_BIND", `serve on \`${address}:${port}\``);
       }
-      if (!await listener.stop(this.#limits.drainMs)) {
-        this.#options.logger.warn("requests were still running at the stop");
-      }
+      await this.#drain(listener);
     } finally {
       this.#address = null;
       if (signal.aborted) this.#sweeper.close();
       health.report("STOPPED", "not-listening", `does not listen on ${address}:${port}`);
     }
+  }
+
+  async #drain(listener: Listener): Promise<void> {
+    const { clock, logger } = this.#options;
+    const ended = new AbortController();
+    const stopped = listener.stop().then(() => ended.abort());
+    await Promise.race([stopped, clock.sleep(this.#limits.drainMs, ended.signal)]);
+    if (!ended.signal.aborted) logger.warn("requests were still running at the stop");
   }
 
   /** Tries until it works or `signal` fires, in which case it returns `null`. */
