@@ -30,6 +30,7 @@ import type { Clock } from "./runtime/clock.ts";
 import { AgentError } from "./runtime/errors.ts";
 import { LogHub, type LogOutput } from "./runtime/log_hub.ts";
 import { ConsoleSink, FileSink, lossNotice } from "./runtime/log_sinks.ts";
+import { openPrivateFolder } from "./runtime/files.ts";
 import type { Logger } from "./runtime/logger.ts";
 import type { HealthReporter, Part } from "./runtime/part.ts";
 import { RollingFile } from "./runtime/rolling_file.ts";
@@ -43,6 +44,8 @@ const LOG_FILE_NAME = "ProxyAgent.log";
 const BUILD_FOLDER = new URL("../build/bpf", import.meta.url).pathname;
 /** Longest part of the orderly stop: open requests are given this long to end. */
 const LISTENER_STOP_MS = 7_000;
+/** A terminal or journal that does not read holds up the end no longer than this. */
+const TERMINAL_DRAIN_MS = 1_000;
 
 /**
  * Wires the agent and runs it until `signal` fires; the exit code is 0 after an orderly stop, 1 when a part never came up
@@ -116,6 +119,7 @@ function openLogs(config: Config, options: RunOptions, clock: Clock): Logs {
       }
     },
   });
+  if (config.logFolder !== null) closeFolder(config.logFolder);
   if (file !== null) {
     file.open();
     outputs.push({ sink: new FileSink(file), level: config.fileLogLevel });
@@ -124,9 +128,18 @@ function openLogs(config: Config, options: RunOptions, clock: Clock): Logs {
     logger: new LogHub({ clock, redact, outputs }).logger(),
     close: async () => {
       file?.close();
-      await terminal.drain();
+      await Promise.race([terminal.drain(), clock.sleep(TERMINAL_DRAIN_MS)]);
     },
   };
+}
+
+/** Closes the log folder to strangers. Where that fails the file says so itself, and is tried again. */
+function closeFolder(folder: string): void {
+  try {
+    openPrivateFolder(folder, isLogFolderEntry);
+  } catch {
+    // See above.
+  }
 }
 
 /** Runs all parts. They start in the order of the list and stop in the opposite one: the listener first, the records last. */
