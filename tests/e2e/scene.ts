@@ -9,7 +9,8 @@ import type { VerdictCounts } from "../../src/simulator/host.ts";
 import type { EndpointName } from "../../src/domain/wire/endpoints.ts";
 import type { RunOptions } from "../../tools/sandbox/mod.ts";
 import { type AuditLine, World, type WorldOptions } from "../../tools/sandbox/world.ts";
-import { leftOver, listKernelObjects } from "../kernel/kernel_objects.ts";
+import { kernelObjectsOf, stillThere } from "../../tools/demo/kernel_objects.ts";
+import { named, objectsOfProcess } from "../kernel/kernel_objects.ts";
 import { PYTHON, Talker } from "../kernel/machine.ts";
 import { type Answer, parseAnswer } from "./answer.ts";
 
@@ -128,6 +129,13 @@ export class Scene {
     return state.requests;
   }
 
+  /** Programs, maps and links in the kernel that belong to this agent, as `prog 12`: held by it or on its cgroup. */
+  async kernelObjects(): Promise<string[]> {
+    const { agentPid, sandbox } = this.world;
+    const held = agentPid === null ? [] : objectsOfProcess(agentPid);
+    return [...new Set([...held, ...await kernelObjectsOf(sandbox.cgroup)])];
+  }
+
   /** Lines of the agent's own log that hold `text`. */
   async logLines(text: string): Promise<string[]> {
     const log = await Deno.readTextFile(`${this.world.logFolder}/ProxyAgent.log`).catch(() => "");
@@ -151,18 +159,21 @@ export function e2eTest(
   Deno.test(name, async (context) => {
     const { limitMs = DEFAULT_LIMIT_MS, started = true, label = "e2e", ...rest } = options;
     await buildBpf(ROOT_FOLDER);
-    const before = await listKernelObjects();
     const world = await World.create({ label, ...rest });
+    const scene = new Scene(context, world);
+    let objects: readonly string[] = [];
     try {
       if (started) await world.startAgent();
-      await within(run(new Scene(context, world)), limitMs);
+      await within(run(scene), limitMs);
     } catch (error) {
       console.log(await lastWords(world));
       throw error;
     } finally {
+      objects = await scene.kernelObjects();
       await world.close();
     }
-    assert.deepEqual(await leftOver(before, world.sandbox.name), []);
+    assert.deepEqual(await stillThere(objects), []);
+    assert.deepEqual(await named(world.sandbox.name), []);
   });
 }
 

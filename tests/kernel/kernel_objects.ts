@@ -57,13 +57,16 @@ function objectsInUse(): Set<string> {
   const held = new Set<string>();
   for (const { name: pid } of Deno.readDirSync("/proc")) {
     if (!/^\d+$/.test(pid)) continue;
-    for (const info of descriptorTexts(pid)) {
-      for (const [, kind, id] of info.matchAll(/^(prog|map|link)_id:\s*(\d+)/gm)) {
-        held.add(`${kind} ${id}`);
-      }
-    }
+    for (const object of objectsOfProcess(pid)) held.add(object);
   }
   return held;
+}
+
+/** Objects that a process has a descriptor of, as `prog 12`. */
+export function objectsOfProcess(pid: number | string): string[] {
+  return descriptorTexts(String(pid)).flatMap((info) =>
+    [...info.matchAll(/^(prog|map|link)_id:\s*(\d+)/gm)].map(([, kind, id]) => `${kind} ${id}`)
+  );
 }
 
 function descriptorTexts(pid: string): string[] {
@@ -77,7 +80,8 @@ function descriptorTexts(pid: string): string[] {
   }
 }
 
-async function named(name: string): Promise<string[]> {
+/** Namespaces, folders, cgroups and mounts that bear the name. */
+export async function named(name: string): Promise<string[]> {
   const left: string[] = [];
   for (const folder of ["/run/netns", "/tmp", "/opt", "/sys/fs/cgroup", "/sys/fs/cgroup/unified"]) {
     for (const entry of await entries(folder)) {
