@@ -99,7 +99,11 @@ export function freePort(): number {
   return listener.addr.port;
 }
 
-export async function startNginx(folder: string, name: string, http: string): Promise<Deno.ChildProcess> {
+export async function startNginx(
+  folder: string,
+  name: string,
+  http: string,
+): Promise<Deno.ChildProcess> {
   const config = `${folder}/${name}.conf`;
   await Deno.writeTextFile(
     config,
