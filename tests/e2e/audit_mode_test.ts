@@ -1,257 +1,258 @@
-/** Audit breaks nothing, Disabled stands aside, and a change of mode takes effect with the next request. */
+/** Audit and Disabled, and the way between the modes, with the whole agent. */
 import assert from "node:assert/strict";
+import type { AuditLine } from "../../tools/sandbox/world.ts";
 import type { JournalLine } from "../../src/simulator/journal.ts";
-import { field } from "./answer.ts";
-import { RawClient, request } from "./raw_client.ts";
 import {
   e2eTest,
   IMDS,
   INSTANCE,
   NOBODY,
+  type Observed,
   pause,
   type Scene,
   until,
   VERSIONS,
   WIRESERVER,
 } from "./scene.ts";
-import { gapsMs, SteadyClient } from "./steady_client.ts";
 
-const AS_NOBODY = { user: NOBODY };
-const WIRESERVER_URL = `http://${WIRESERVER}${VERSIONS}`;
 const INSTANCE_URL = `http://${IMDS}${INSTANCE}`;
-/** The heartbeat counts as stale after 5 s; a second for the beat itself and some for a busy machine. */
-const STANDS_ASIDE_WITHIN_MS = 7_000;
+const VERSIONS_URL = `http://${WIRESERVER}${VERSIONS}`;
+/** Requests a second of one client. */
+const RATE = 20;
+const AS_NOBODY = { user: NOBODY };
+/** Older than this a heartbeat counts for nothing, and audit targets are let through; one for the agent's last beat. */
+const LET_THROUGH_WITHIN_MS = 7_000;
 
-e2eTest("Audit forwards what Enforce would refuse, signed, and records it", {
-  started: false,
-}, async (scene) => {
-  await scene.setModes({ wireserver: "audit", imds: "audit" });
-  await scene.world.startAgent();
+/** The members of an audit line that tell what was decided. */
+function decided(line: AuditLine | undefined): unknown[] {
+  return ["endpoint", "mode", "decision", "reason", "responseStatus", "signed"]
+    .map((name) => line?.[name]);
+}
 
-  const refused = await scene.observe(() => scene.curl([WIRESERVER_URL], AS_NOBODY));
-  const { answer } = refused.value;
-  assert.equal(answer?.status, 200);
-  assert.equal(field(answer, "x-ms-azure-host-authorization"), "value");
-  assert.deepEqual(verdicts(refused.host), ["signed latched false"]);
-  assert.deepEqual(
-    ["uid", "decision", "reason", "mode", "responseStatus", "signed"].map((name) =>
-      refused.audit[0]?.[name]
-    ),
-    [NOBODY.uid, "flag", "not-elevated", "audit", "200 OK", true],
+/** What the host made of a request. */
+function seen(line: JournalLine | undefined): unknown[] {
+  return [line?.target, line?.status, line?.verdict, line?.isRoot];
+}
+
+async function latchStates(scene: Scene): Promise<Readonly<Record<string, string>>> {
+  const module = await scene.moduleStatus("keyLatchStatus");
+  return (module as unknown as { states: Record<string, string> }).states;
+}
+
+/** The state as the status document's `secureChannelState` words it. */
+async function channelShows(scene: Scene, text: string): Promise<void> {
+  await until(
+    `the channel is ${text}`,
+    async () => (await latchStates(scene))["secureChannelState"] === text,
   );
+}
 
-  const allowed = await scene.observe(() => scene.curl([WIRESERVER_URL]));
-  assert.deepEqual(verdicts(allowed.host), ["signed latched true"]);
-  assert.deepEqual([allowed.audit[0]?.["decision"], allowed.audit[0]?.["reason"]], ["allow", null]);
-
-  // In the summary of failures it is what Enforce would have answered, in the other one what it was.
-  const { value } = await scene.observe(() =>
-    scene.curl(["-H", "Metadata: true", `http://${WIRESERVER}/gpa-aggregated-status`])
+/** What both ends saw of `act`, the records with it: those of served requests reach the file within a second or two. */
+async function recorded<T>(scene: Scene, act: () => Promise<T>, records = 1): Promise<Observed<T>> {
+  const written = (await scene.world.audit()).length;
+  const observed = await scene.observe(act);
+  if (records === 0) return observed;
+  await until(
+    "the records are written",
+    async () => (await scene.world.audit()).length >= written + records,
+    4_000,
   );
-  const status = JSON.parse(value.answer?.body ?? "null");
-  assert.deepEqual(counted(status.failedAuthenticateSummary), ["nobody 403 Forbidden 1"]);
-  assert.ok(counted(status.proxyConnectionSummary).includes("nobody 200 OK 1"));
-});
+  return { ...observed, audit: (await scene.world.audit()).slice(written) };
+}
 
-e2eTest("guard rails hold in Audit too", { started: false }, async (scene) => {
-  await scene.setModes({ wireserver: "audit", imds: "audit" });
-  await scene.world.startAgent();
-  const { value, host } = await scene.observe(async () => [
-    await scene.statusOf(`http://${IMDS}/metadata/%2e%2e/x`, AS_NOBODY),
-    (await scene.curl(["-X", "TRACE", INSTANCE_URL], AS_NOBODY)).answer?.status,
-    await scene.statusOf("http://127.0.0.1:3080/", AS_NOBODY),
-  ]);
-  assert.deepEqual([value, host], [[403, 405, 421], []]);
-});
+/** Issue requests for keys that the host saw since the start. */
+async function keyRequests(scene: Scene): Promise<string[]> {
+  const { entries } = await scene.world.simulator.call("GET", "/journal?since=0&limit=10000") as {
+    entries: JournalLine[];
+  };
+  return entries
+    .filter(({ target }) => target.startsWith("/secure-channel/key"))
+    .map(({ method, target }) => `${method} ${target.replace(/[0-9a-f-]{36}/, "{guid}")}`);
+}
+
+async function keyFiles(scene: Scene): Promise<string[]> {
+  const names: string[] = [];
+  for await (const { name } of Deno.readDir(scene.world.keyFolder)) {
+    if (name.endsWith(".key")) names.push(name);
+  }
+  return names.sort();
+}
 
 e2eTest(
-  "when the agent is killed, callers of an audited endpoint reach the host directly soon, those of an enforced one do not",
-  { started: false },
+  "Audit forwards, signs and flags what Enforce refuses",
+  { label: "audit" },
+  async (scene) => {
+    await scene.step("Enforce: an ordinary user is kept from WireServer", async () => {
+      const asked = await recorded(scene, () => scene.statusOf(VERSIONS_URL, AS_NOBODY));
+      assert.equal(asked.value, 403);
+      assert.deepEqual(asked.host, []);
+      assert.deepEqual(asked.audit.map(decided), [
+        ["wireserver", "enforce", "deny", "not-elevated", "403 Forbidden", false],
+      ]);
+    });
+
+    await scene.setModes({ wireserver: "audit", imds: "enforce" });
+    await channelShows(scene, "WireServer Audit -  IMDS Enforce - HostGA Audit");
+
+    await scene.step("Audit: the same request is served, signed and flagged", async () => {
+      const asked = await recorded(scene, () => scene.statusOf(VERSIONS_URL, AS_NOBODY));
+      assert.equal(asked.value, 200);
+      assert.deepEqual(asked.host.map(seen), [[VERSIONS, 200, "signed", false]]);
+      assert.deepEqual(asked.audit.map(decided), [
+        ["wireserver", "audit", "flag", "not-elevated", "200 OK", true],
+      ]);
+    });
+    await scene.step("Audit: HostGAPlugin goes with WireServer", async () => {
+      const asked = await recorded(
+        scene,
+        () => scene.statusOf(`http://${WIRESERVER}:32526/extensionArtifact`, AS_NOBODY),
+      );
+      assert.equal(asked.host[0]?.verdict, "signed");
+      assert.deepEqual(decided(asked.audit[0]).slice(0, 4), [
+        "hostga",
+        "audit",
+        "flag",
+        "not-elevated",
+      ]);
+    });
+    await scene.step("Audit: what the policy grants is no flag", async () => {
+      const asked = await recorded(scene, () => scene.statusOf(VERSIONS_URL));
+      assert.equal(asked.value, 200);
+      assert.deepEqual(asked.host.map(seen), [[VERSIONS, 200, "signed", true]]);
+      assert.deepEqual(asked.audit.map(decided), [
+        ["wireserver", "audit", "allow", null, "200 OK", true],
+      ]);
+    });
+    await scene.step("what was flagged is among the failed authentications", async () => {
+      const { answer } = await scene.curl([
+        "-H",
+        "Metadata: true",
+        `http://${WIRESERVER}/gpa-aggregated-status`,
+      ]);
+      const { failedAuthenticateSummary } = JSON.parse(answer?.body ?? "") as {
+        failedAuthenticateSummary: Record<string, unknown>[];
+      };
+      const shown = failedAuthenticateSummary
+        .map(({ ip, port, responseStatus, count }) => [ip, port, responseStatus, count]);
+      assert.deepEqual(shown, [
+        [WIRESERVER, 80, "403 Forbidden", 2],
+        [WIRESERVER, 32526, "403 Forbidden", 1],
+      ]);
+    });
+  },
+);
+
+e2eTest(
+  "an agent that was killed lets callers of an audited endpoint through, and nobody else",
+  { label: "audit" },
   async (scene) => {
     await scene.setModes({ wireserver: "enforce", imds: "audit" });
-    await scene.world.startAgent();
-    const client = await SteadyClient.start(
-      scene,
-      { to: [IMDS, 80], target: INSTANCE, rate: 50, fresh: true },
-      AS_NOBODY,
+    await channelShows(scene, "WireServer Enforce -  IMDS Audit - HostGA Enforce");
+    assert.equal(await scene.statusOf(INSTANCE_URL, AS_NOBODY), 200);
+
+    await scene.world.killAgent();
+    const killedAt = performance.now();
+    const since = await scene.world.simulator.lastEntry();
+    assert.equal(await scene.statusOf(VERSIONS_URL), 0, "Enforce refuses at once");
+    await until(
+      "the host answers directly",
+      async () => await scene.statusOf(INSTANCE_URL, AS_NOBODY) === 200,
+      LET_THROUGH_WITHIN_MS,
     );
-    await pause(300);
-    const { host } = await scene.observe(async () => {
-      await scene.world.killAgent();
-      await until(
-        "callers are let through",
-        async () => await scene.statusOf(INSTANCE_URL, AS_NOBODY) === 200,
-        STANDS_ASIDE_WITHIN_MS,
-      );
-      assert.equal((await scene.curl([WIRESERVER_URL])).code, 7);
-    });
-    assert.ok(host.some((line) => line.endpoint === "imds" && line.verdict === "unsigned"));
-    assert.deepEqual(host.filter((line) => line.endpoint !== "imds"), []);
+    const tookMs = Math.round(performance.now() - killedAt);
+    assert.ok(tookMs <= LET_THROUGH_WITHIN_MS, `let through after ${tookMs} ms`);
+    assert.equal(await scene.statusOf(VERSIONS_URL), 0, "Enforce is still refused");
+    assert.deepEqual((await scene.world.simulator.requestsSince(since)).map(seen), [
+      [INSTANCE, 200, "unsigned", null],
+    ]);
 
     await scene.world.startAgent();
-    const after = await scene.observe(() => scene.statusOf(INSTANCE_URL, AS_NOBODY));
-    assert.equal(after.value, 200);
-    const own = after.host.filter((line) => line.headers.some(([name]) => name === "user-agent"));
-    assert.deepEqual(verdicts(own), ["signed latched false"]);
-
-    const report = await client.end();
-    const [gap = 0] = gapsMs(report);
-    console.log(JSON.stringify({ letThroughAfterMs: Math.round(gap), counts: report.counts }));
-    assert.ok(gap > 1_000 && gap < STANDS_ASIDE_WITHIN_MS, `${gap}`);
-    assert.equal(report.changes.at(-1)?.[1], "200");
+    const asked = await recorded(scene, () => scene.statusOf(INSTANCE_URL, AS_NOBODY));
+    assert.deepEqual(asked.host.map(seen), [[INSTANCE, 200, "signed", false]]);
+    assert.equal(await scene.statusOf(VERSIONS_URL), 200);
   },
 );
 
 e2eTest(
-  "Enforce, Audit, Disabled and Enforce again, while clients run: the next request obeys",
-  { limitMs: 90_000 },
+  "a change of the mode counts for the next request, and Disabled goes direct",
+  { label: "modes", limitMs: 90_000 },
   async (scene) => {
-    const { world } = scene;
-    // Kept connections live through it all without an error.
-    const root = await SteadyClient.start(scene, {
-      to: [WIRESERVER, 80],
-      target: VERSIONS,
-      rate: 50,
-      fresh: false,
-    });
-    const ordinary = await SteadyClient.start(
-      scene,
-      { to: [IMDS, 80], target: INSTANCE, rate: 50, fresh: true },
-      AS_NOBODY,
-    );
-    const kept = await RawClient.start(scene, AS_NOBODY);
-    const guid = await latchedGuid(scene);
-    const keysAskedFor = await keyRequests(scene);
+    const knockers = await Promise.all([
+      knock(scene, "keep-alive"),
+      knock(scene, "fresh"),
+    ]);
+    const guid = (await keyFiles(scene))[0];
+    const latched = await keyRequests(scene);
+    assert.deepEqual(latched, [
+      "POST /secure-channel/key",
+      "POST /secure-channel/key/{guid}/key-attestation",
+    ]);
 
-    await scene.step("Enforce", async () => {
-      assert.equal(await scene.statusOf(WIRESERVER_URL, AS_NOBODY), 403);
-    });
-
-    await scene.step("Audit", async () => {
-      await change(
-        scene,
-        { wireserver: "audit", imds: "audit" },
-        "WireServer Audit -  IMDS Audit - HostGA Audit",
-      );
-      assert.equal(await scene.statusOf(WIRESERVER_URL, AS_NOBODY), 200);
-    });
-
-    await scene.step("a connection opened in Audit is refused in Enforce", async () => {
-      const text = request("GET", VERSIONS, [], "", WIRESERVER);
-      const talking = kept.talk(
-        [WIRESERVER, 80],
-        [{ send: text }, { read: 1 }, { pauseMs: 4_000 }, { send: text }, { read: 1 }],
-      );
-      await pause(500);
-      await change(
-        scene,
-        { wireserver: "enforce", imds: "enforce" },
-        "WireServer Enforce -  IMDS Enforce - HostGA Enforce",
-      );
-      const { answers } = await talking;
-      assert.deepEqual(answers.map(({ status }) => status), [200, 403]);
-    });
-
-    await scene.step("Disabled: nothing is redirected, and the key is dropped", async () => {
-      await change(scene, null, "disabled");
-      const seen = await scene.observe(() =>
-        scene.curl(["-A", "alone", "-H", "Metadata: true", INSTANCE_URL], AS_NOBODY)
-      );
-      assert.equal(seen.value.answer?.status, 200);
-      assert.equal(field(seen.value.answer!, "x-ms-azure-host-authorization"), null);
-      const own = seen.host.filter((line) =>
-        line.headers.some(([name, value]) => name === "user-agent" && value === "alone")
-      );
-      assert.deepEqual(verdicts(own), ["unsigned null null"]);
-      assert.deepEqual(own[0]?.headers.filter(([name]) => name.startsWith("x-ms-azure-host")), []);
-      assert.deepEqual(seen.audit.filter((line) => line["uid"] === NOBODY.uid), []);
-      assert.equal((await scene.logLines("key dropped")).length, 1);
-      const latch = await scene.moduleStatus("keyLatchStatus") as { states?: object };
-      assert.equal(Object.hasOwn(latch.states ?? {}, "keyGuid"), false);
-    });
-
-    await scene.step("Enforce again: the key comes from the disk", async () => {
-      await change(
-        scene,
-        { wireserver: "enforce", imds: "enforce" },
-        "WireServer Enforce -  IMDS Enforce - HostGA Enforce",
-      );
-      const seen = await scene.observe(() =>
-        scene.curl(["-A", "alone", "-H", "Metadata: true", INSTANCE_URL], AS_NOBODY)
-      );
-      assert.equal(seen.value.answer?.status, 200);
-      assert.equal(field(seen.value.answer!, "x-ms-azure-host-authorization"), "value");
-      const own = seen.host.filter((line) =>
-        line.headers.some(([name, value]) => name === "user-agent" && value === "alone")
-      );
-      assert.deepEqual(own.map(({ verdict, keyGuid }) => [verdict, keyGuid]), [["signed", guid]]);
-      assert.equal(await scene.statusOf(WIRESERVER_URL, AS_NOBODY), 403);
-      assert.equal(await keyRequests(scene), keysAskedFor);
-      assert.equal((await scene.logLines("from=disk")).length, 1);
-    });
-
-    await kept.end();
-    for (const client of [root, ordinary]) {
-      const { counts, changes } = await client.end();
-      // When the host enforces again, it refuses for the second until the agent has asked it: nobody can be quicker.
-      const others = changes.filter(([, outcome]) => outcome !== "200");
-      assert.ok(others.length <= 1, JSON.stringify(changes));
-      assert.ok(others.every(([, outcome, count]) => outcome === "401" && count < 150));
-      assert.ok((counts["200"] ?? 0) > 200, JSON.stringify(counts));
+    const modes = [
+      { set: "Enforce", words: "WireServer Enforce -  IMDS Enforce - HostGA Enforce", status: 403 },
+      { set: "Audit", words: "WireServer Audit -  IMDS Audit - HostGA Audit", status: 200 },
+      { set: "Disabled", words: "disabled", status: 200 },
+      { set: "Enforce", words: "WireServer Enforce -  IMDS Enforce - HostGA Enforce", status: 403 },
+    ];
+    for (const { set, words, status } of modes) {
+      await scene.step(set, async () => {
+        const mode = set.toLowerCase();
+        await scene.setModes(set === "Disabled" ? null : { wireserver: mode, imds: mode });
+        await channelShows(scene, words);
+        const asked = await recorded(
+          scene,
+          () => scene.statusOf(VERSIONS_URL, AS_NOBODY),
+          set === "Disabled" ? 0 : 1,
+        );
+        assert.equal(asked.value, status);
+        const fromHost = asked.host
+          .filter(({ target }) => target === VERSIONS)
+          .map(({ verdict }) => verdict);
+        const own = asked.audit.filter(({ url }) => url === VERSIONS).map(({ decision }) =>
+          decision
+        );
+        const keyGuid = (await latchStates(scene))["keyGuid"];
+        if (set === "Disabled") {
+          assert.deepEqual(fromHost, ["unsigned"]);
+          assert.deepEqual(own, [], "the agent saw none of it");
+          assert.equal(keyGuid, undefined, "no key is held");
+        } else {
+          assert.deepEqual(fromHost, set === "Audit" ? ["signed"] : []);
+          assert.deepEqual(own, [set === "Audit" ? "flag" : "deny"]);
+          assert.equal(`${keyGuid}.key`, guid);
+        }
+      });
+      await pause(300);
     }
-    const { imds, wireserver } = await scene.verdicts();
-    assert.deepEqual([imds.bad, wireserver.bad], [0, 0]);
-    assert.equal(await world.stopAgent(), 0);
+
+    assert.deepEqual(
+      await keyRequests(scene),
+      latched,
+      "the key came from disk, not from the host",
+    );
+    assert.deepEqual(await keyFiles(scene), [guid]);
+    for (const knocker of knockers) {
+      await knocker.hears("enough");
+      const { statuses } = await knocker.says<{ statuses: Record<string, number> }>();
+      const { 200: served = 0, 401: early = 0, ...others } = statuses;
+      assert.deepEqual(others, {});
+      assert.ok(served > RATE * 4, `served ${served} times`);
+      // The host enforces from the moment it is told to, and the agent hears of it at its next poll.
+      assert.ok(early < RATE * 2, `refused ${early} times by the host`);
+    }
   },
 );
 
-/** Has the host want these modes and waits until the agent says that it follows. */
-async function change(
+/** Somebody who asks IMDS all the time on one connection or on many. */
+async function knock(
   scene: Scene,
-  modes: Parameters<Scene["setModes"]>[0],
-  state: string,
-): Promise<void> {
-  await scene.setModes(modes);
-  await until(`the agent is in ${state}`, async () => {
-    const latch = await scene.moduleStatus("keyLatchStatus") as {
-      states?: { secureChannelState?: string };
-    };
-    return latch.states?.secureChannelState === state;
-  });
-}
-
-function verdicts(lines: readonly JournalLine[]): string[] {
-  return lines.map(({ verdict, key, isRoot }) => `${verdict} ${key} ${isRoot}`);
-}
-
-/** User, status and count of each line of a summary. */
-function counted(
-  summary: readonly { userName: string; responseStatus: string; count: number }[],
-): string[] {
-  return summary.map(({ userName, responseStatus, count }) =>
-    `${userName} ${responseStatus} ${count}`
+  mode: "keep-alive" | "fresh",
+): ReturnType<Scene["python"]> {
+  const client = await scene.python(
+    "clients/knocker.py",
+    [IMDS, INSTANCE, String(RATE), mode],
+    AS_NOBODY,
   );
-}
-
-async function latchedGuid(scene: Scene): Promise<string | null> {
-  const state = await scene.world.simulator.call("GET", "/state") as {
-    keys: { latchedGuid: string | null };
-  };
-  return state.keys.latchedGuid;
-}
-
-/** How many keys the host handed out. */
-async function keyRequests(scene: Scene): Promise<number> {
-  let requests = 0;
-  for (let since = 0;;) {
-    const page = await scene.world.simulator.call("GET", `/journal?since=${since}`) as {
-      nextSince: number;
-      entries: JournalLine[];
-    };
-    if (page.entries.length === 0) return requests;
-    requests += page.entries.filter(({ method, target }) =>
-      method === "POST" && target === "/secure-channel/key"
-    ).length;
-    since = page.nextSince;
-  }
+  await client.line();
+  return client;
 }
