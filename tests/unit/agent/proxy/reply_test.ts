@@ -123,6 +123,19 @@ Deno.test("reply() has a copy of the body, so that the buffer behind it may be u
   assert.equal(await response.text(), "hello");
 });
 
+Deno.test("reply() changes no byte of a body, whatever it is, and adds no type", async () => {
+  const bodies = ["hello", "h\xe9llo", "\ufeff{}", "\r\n\0", ""].map(bytesOf);
+  bodies.push(new Uint8Array([0xff, 0xfe, 0x80, 0x00]));
+  for (const body of bodies) {
+    for (const type of [null, "application/json", "text/plain; charset=utf-16"]) {
+      const headers: UpstreamResponse["headers"] = type === null ? [] : [["content-type", type]];
+      const { response } = reply(answer({ body: body.slice(), headers }), "GET", TRAITS);
+      assert.deepEqual(await response.bytes(), body);
+      assert.equal(response.headers.get("content-type"), type);
+    }
+  }
+});
+
 Deno.test("reply() forbids a compressing server to transform, and changes nothing for others", () => {
   const compressing = { ...TRAITS, compresses: true };
   const control = (headers: UpstreamResponse["headers"]) =>
