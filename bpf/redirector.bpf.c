@@ -30,6 +30,7 @@
 #define SOL_SOCKET 1
 #define SO_BINDTODEVICE 25
 #define LOOPBACK_INDEX 1	/* in every network namespace */
+#define LOOPBACK_NAME bpf_htonl(0x6c6f0000)	/* "lo"; a string literal would be a map of its own */
 
 #define NUMBERED_NETWORK 0x7f800000u	/* 127.128.0.0/9 */
 #define NUMBERED_HOST_MASK 0x007fffffu
@@ -122,10 +123,10 @@ static __always_inline __u32 numbered_source(__u64 cookie)
 /* A client that tied its socket to a network device could not reach the listener by it. */
 static __always_inline void tie_to_loopback(struct bpf_sock_addr *ctx)
 {
-	char loopback[] = "lo";
+	__u32 loopback = LOOPBACK_NAME;
 
 	if (ctx->sk && ctx->sk->bound_dev_if && ctx->sk->bound_dev_if != LOOPBACK_INDEX)
-		bpf_setsockopt(ctx, SOL_SOCKET, SO_BINDTODEVICE, loopback, sizeof(loopback));
+		bpf_setsockopt(ctx, SOL_SOCKET, SO_BINDTODEVICE, &loopback, sizeof(loopback));
 }
 
 /* What happens to a TCP connect() to `addr` (network order): the whole decision. *redirect is set when it goes to the listener. */

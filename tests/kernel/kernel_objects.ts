@@ -37,36 +37,51 @@ export async function listKernelObjects(): Promise<KernelObjects> {
 
 /**
  * What is there now and was not before: kernel objects that no other living process holds, and namespaces, cgroups and
- * mounts that bear the machine's name. The kernel frees some of it a moment later, so it is asked for up to 5 s.
+ * mounts that bear the machine's name. The kernel frees some of it a moment later, so it is asked for up to 5 s; what is
+ * gone, or is held by somebody, at any of these times is not ours: others may play on the same machine.
  */
 export async function leftOver(before: KernelObjects, name: string): Promise<string[]> {
-  for (let attempt = 0;; attempt++) {
+  let left: string[] | null = null;
+  for (let attempt = 0; attempt < SETTLE_ATTEMPTS; attempt++) {
     const now = await listKernelObjects();
     const fresh = KINDS.flatMap((kind) =>
       [...now[kind]].filter((id) => !before[kind].has(id)).map((id) => `${kind} ${id}`)
     );
-    const held = fresh.length === 0 ? new Set<string>() : objectsInUse();
-    const left = [...fresh.filter((each) => !held.has(each)), ...await named(name)];
-    if (left.length === 0 || attempt === SETTLE_ATTEMPTS) return left;
+    const held = fresh.length === 0 ? new Set<string>() : await objectsInUse();
+    const here = [...fresh.filter((each) => !held.has(each)), ...await named(name)];
+    left = left === null ? here : left.filter((each) => here.includes(each));
+    if (left.length === 0) break;
     await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
   }
+  return await Promise.all((left ?? []).map(describe));
 }
 
-/** Objects that some process has a descriptor of: on a machine that others use as well they are not ours. */
-function objectsInUse(): Set<string> {
+/** The object with its type and name, where it is still there. */
+async function describe(object: string): Promise<string> {
+  const [kind = "", id = ""] = object.split(" ");
+  if (!(KINDS as readonly string[]).includes(kind)) return object;
+  const { type, name } = await bpftool<{ type?: string; name?: string }>(kind, "show", "id", id)
+    .catch(() => ({ type: "gone", name: "by now" }));
+  return `${object}: ${type} ${name}`;
+}
+
+/** Objects that some process has a descriptor of, with the maps of its programs: they are not ours. */
+async function objectsInUse(): Promise<Set<string>> {
   const held = new Set<string>();
   for (const { name: pid } of Deno.readDirSync("/proc")) {
     if (!/^\d+$/.test(pid)) continue;
-    for (const object of objectsOfProcess(pid)) held.add(object);
+    for (const info of descriptorTexts(pid)) {
+      for (const [, kind, id] of info.matchAll(/^(prog|map|link)_id:\s*(\d+)/gm)) {
+        held.add(`${kind} ${id}`);
+      }
+    }
+  }
+  for (
+    const { id, map_ids } of await bpftool<{ id: number; map_ids?: number[] }[]>("prog", "list")
+  ) {
+    if (held.has(`prog ${id}`)) map_ids?.forEach((map) => held.add(`map ${map}`));
   }
   return held;
-}
-
-/** Objects that a process has a descriptor of, as `prog 12`. */
-export function objectsOfProcess(pid: number | string): string[] {
-  return descriptorTexts(String(pid)).flatMap((info) =>
-    [...info.matchAll(/^(prog|map|link)_id:\s*(\d+)/gm)].map(([, kind, id]) => `${kind} ${id}`)
-  );
 }
 
 function descriptorTexts(pid: string): string[] {

@@ -37,6 +37,7 @@ export class Talker {
   readonly #lines: AsyncIterator<string>;
   readonly #input: WritableStreamDefaultWriter<Uint8Array> | null;
   readonly #complaints: Promise<string>;
+  #isClosed = false;
 
   constructor(child: Deno.ChildProcess, hasInput: boolean) {
     this.#child = child;
@@ -72,7 +73,8 @@ export class Talker {
 
   /** Closes its input and waits for its end; returns its exit code. */
   async ended(): Promise<number> {
-    await this.#input?.close().catch(() => {});
+    if (!this.#isClosed) await this.#input?.close().catch(() => {});
+    this.#isClosed = true;
     while ((await within(this.#lines.next(), WORD_LIMIT_MS, "the end")).done !== true);
     await this.#complaints;
     return (await this.#child.status).code;
@@ -116,11 +118,15 @@ export class ProbeError extends Error {
 
 /** See the file. */
 export class Machine {
+  readonly #talkers: Talker[];
+
   private constructor(
     readonly sandbox: Sandbox,
     readonly objects: string,
     readonly host: Talker,
-  ) {}
+  ) {
+    this.#talkers = [host];
+  }
 
   static async create(): Promise<Machine> {
     const objects = await buildBpf(ROOT);
@@ -165,10 +171,12 @@ export class Machine {
       ...options,
     };
     const command = denoRun("probe_server.ts", JSON.stringify(all));
-    return new Probe(
+    const probe = new Probe(
       this.sandbox.spawn(command, { stdin: "piped", env: denoEnvironment() }),
       true,
     );
+    this.#talkers.push(probe);
+    return probe;
   }
 
   /** Runs Python code that has caller.py at hand to its end, and returns the JSON it printed last. */
@@ -188,7 +196,9 @@ export class Machine {
 
   /** Starts a program to talk to. */
   talk(command: readonly string[], options: RunOptions = {}): Talker {
-    return new Talker(this.sandbox.spawn(command, { ...options, stdin: "piped" }), true);
+    const talker = new Talker(this.sandbox.spawn(command, { ...options, stdin: "piped" }), true);
+    this.#talkers.push(talker);
+    return talker;
   }
 
   /** Connections that reached the host's end of the cable so far. */
@@ -199,6 +209,7 @@ export class Machine {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.sandbox.close();
+    for (const talker of this.#talkers) await talker.ended();
   }
 }
 

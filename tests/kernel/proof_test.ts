@@ -167,8 +167,14 @@ proofTest("a process that executes another file after connect() is doubted", asy
 s = connected()
 s.settimeout(None)
 s.set_inheritable(True)
-code = "import socket, sys; s = socket.socket(fileno=int(sys.argv[1])); " \\
-       "s.sendall(b'GET / HTTP/1.1\\\\r\\\\nHost: x\\\\r\\\\n\\\\r\\\\n'); print(s.recv(65536).split(b'\\\\r\\\\n\\\\r\\\\n')[1].decode())"
+code = """
+import socket, sys
+s, data = socket.socket(fileno=int(sys.argv[1])), b''
+s.sendall(b'GET / HTTP/1.0\\\\r\\\\n\\\\r\\\\n')
+while more := s.recv(65536):
+    data += more
+print(data.split(b'\\\\r\\\\n\\\\r\\\\n')[1].decode())
+"""
 copy = "/opt/${machine.sandbox.name}"
 os.mkdir(copy)
 import shutil
