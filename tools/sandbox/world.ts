@@ -133,8 +133,8 @@ export class World {
   }
 
   /** Stops the agent in order; its exit code. @throws Error when it does not stop in 15 s */
-  async stopAgent(): Promise<number> {
-    return await this.#end("SIGTERM");
+  async stopAgent(signal: "SIGTERM" | "SIGINT" = "SIGTERM"): Promise<number> {
+    return await this.#end(signal);
   }
 
   async #end(signal: Deno.Signal): Promise<number> {
@@ -145,7 +145,7 @@ export class World {
     const late = setTimeout(() => agent.kill("SIGKILL"), STOP_LIMIT_MS);
     const status = await agent.status;
     clearTimeout(late);
-    if (signal === "SIGTERM" && status.signal !== null) {
+    if (signal !== "SIGKILL" && status.signal !== null) {
       throw new Error(`the agent did not stop in ${STOP_LIMIT_MS} ms`);
     }
     return status.code;
