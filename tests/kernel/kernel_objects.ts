@@ -70,11 +70,7 @@ async function objectsInUse(): Promise<Set<string>> {
   const held = new Set<string>();
   for (const { name: pid } of Deno.readDirSync("/proc")) {
     if (!/^\d+$/.test(pid)) continue;
-    for (const info of descriptorTexts(pid)) {
-      for (const [, kind, id] of info.matchAll(/^(prog|map|link)_id:\s*(\d+)/gm)) {
-        held.add(`${kind} ${id}`);
-      }
-    }
+    for (const object of objectsOfProcess(pid)) held.add(object);
   }
   for (
     const { id, map_ids } of await bpftool<{ id: number; map_ids?: number[] }[]>("prog", "list")
@@ -82,6 +78,13 @@ async function objectsInUse(): Promise<Set<string>> {
     if (held.has(`prog ${id}`)) map_ids?.forEach((map) => held.add(`map ${map}`));
   }
   return held;
+}
+
+/** Objects that a process has a descriptor of, as `prog 12`. */
+export function objectsOfProcess(pid: number | string): string[] {
+  return descriptorTexts(String(pid)).flatMap((info) =>
+    [...info.matchAll(/^(prog|map|link)_id:\s*(\d+)/gm)].map(([, kind, id]) => `${kind} ${id}`)
+  );
 }
 
 function descriptorTexts(pid: string): string[] {
