@@ -1,6 +1,6 @@
 /**
  * The agent killed over and over under load: nothing may leave unsigned, and service comes back each time.
- * KILLS sets the number of rounds; 100 take about five minutes.
+ * KILL_ROUNDS sets how often; 100 take about two minutes.
  */
 import assert from "node:assert/strict";
 import { stillThere } from "../../tools/demo/kernel_objects.ts";
@@ -16,7 +16,7 @@ import {
 } from "./scene.ts";
 import { gapsMs, SteadyClient, type SteadyReport } from "./steady_client.ts";
 
-const KILLS = Number(Deno.env.get("KILLS") ?? 10);
+const KILLS = Number(Deno.env.get("KILL_ROUNDS") ?? 10);
 /** Each of the four clients asks that often; together they make 1 kHz. */
 const RATE = 250;
 const ROUND_LIMIT_MS = 30_000;
