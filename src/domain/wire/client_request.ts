@@ -44,8 +44,8 @@ export interface RawClientRequest {
   readonly framing: BodyFraming;
 }
 
-/** Header names that only the agent may set start with this. */
-const AGENT_HEADER_PREFIX = "x-ms-azure-host-";
+/** Header names that only the agent may set start with this. Where programs read fields as variables, `_` and `-` are one. */
+const AGENT_HEADER_PREFIX = /^x[-_]ms[-_]azure[-_]host[-_]/;
 
 class CheckedRequest {
   /** Makes the class nominal: no literal, spread or copy passes for a checked request. */
@@ -77,7 +77,8 @@ export type ClientRequest = CheckedRequest;
 
 /**
  * Makes the request value that travels through the program.
- * DEVIATION D-03: fields named `x-ms-azure-host-*` are dropped here, on every path, so that no caller can speak for the agent.
+ * DEVIATION D-03: fields named `x-ms-azure-host-*`, or so with `_` for `-`, are dropped here, on every path, so that no
+ * caller can speak for the agent.
  * Source: wire-protocol 5.6 and S-6, authorization W-25.
  */
 export function clientRequest(raw: RawClientRequest): ClientRequest {
@@ -102,7 +103,7 @@ function ownableHeaders(fields: Iterable<HeaderField>): readonly HeaderField[] {
   const kept: HeaderField[] = [];
   for (const field of fields) {
     const name = field[0].toLowerCase();
-    if (name.startsWith(AGENT_HEADER_PREFIX)) continue;
+    if (AGENT_HEADER_PREFIX.test(name)) continue;
     const value = trimmed(field[1]);
     kept.push(name === field[0] && value === field[1] ? field : [name, value]);
   }

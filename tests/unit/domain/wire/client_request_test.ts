@@ -22,6 +22,8 @@ Deno.test("clientRequest() drops every x-ms-azure-host-* field, whatever its cas
       ["X-Ms-Azure-Host-Claims", '{ "isRoot": "true"}'],
       ["x-ms-azure-host-date", "d"],
       ["x-ms-azure-host-anything-new", "x"],
+      ["x_ms_azure_host_claims", '{ "isRoot": "true"}'],
+      ["X-MS-AZURE-HOST_Date", "d"],
       ["x-ms-azure-hosts", "kept"],
       ["x-ms-azure-time-tick", "1"],
     ]),
