@@ -6,6 +6,7 @@ import {
   encodeResponseHead,
   findHeadEnd,
   HEAD_LIMITS,
+  type HeadLimits,
   type Http1Fault,
   parseRequestHead,
   requestFraming,
@@ -19,6 +20,12 @@ import type { Fault } from "./faults.ts";
 import type { SimulatedHost } from "./host.ts";
 import { type Answer, HostRequest } from "./request.ts";
 
+/** What an agent may let through, and its own three fields on top. */
+const HOST_HEAD_LIMITS: HeadLimits = Object.freeze({
+  ...HEAD_LIMITS,
+  headBytes: HEAD_LIMITS.headBytes + 1_024,
+  fields: HEAD_LIMITS.fields + 3,
+});
 /** Bytes of a body that are kept for verification and for the endpoint. Above, they are only counted. */
 const MAX_KEPT_BODY_BYTES = 1_048_576;
 /** Bytes received ahead of the request being answered before reading pauses. */
@@ -102,10 +109,10 @@ export class HostConnection {
     const end = findHeadEnd(bytes, Math.max(0, this.#searchedTo - 3), bytes.length);
     if (end === -1) {
       this.#searchedTo = bytes.length;
-      if (bytes.length > HEAD_LIMITS.headBytes) this.#refuseMalformed("HEAD_TOO_LARGE");
+      if (bytes.length > HOST_HEAD_LIMITS.headBytes) this.#refuseMalformed("HEAD_TOO_LARGE");
       return false;
     }
-    const head = parseRequestHead(bytes, 0, end, HEAD_LIMITS);
+    const head = parseRequestHead(bytes, 0, end, HOST_HEAD_LIMITS);
     const framing = head.ok ? requestFraming(head.value) : head;
     if (!head.ok || !framing.ok) {
       this.#refuseMalformed(head.ok ? "FRAMING" : head.error);
