@@ -201,6 +201,15 @@ async function superviseAgent(
     random: Math.random,
     limits: { headMs: config.requestHeadTimeoutMs, idleMs: config.idleConnectionTimeoutMs },
   });
+  const reconciler = new Reconciler({
+    redirector: platform.redirector,
+    snapshot,
+    clock,
+    backoff: new Backoff(DEFAULT_BACKOFF, Math.random),
+    logger: logger.child("redirector"),
+    serving: () => health.of(PART_OF_FLAG.listener).state === "RUNNING",
+    stopping: () => signal.aborted,
+  });
   const statusFolder = { folder: config.statusFolder, isOurs: isLogFolderEntry };
   const parts: Supervised[] = [
     { part: auditPart(audit, clock) },
@@ -217,26 +226,20 @@ async function superviseAgent(
     },
     { part: readiness, upWithinMs: null },
     { part: serviceWatch(platform), upWithinMs: null },
-    {
-      part: new Reconciler({
-        redirector: platform.redirector,
-        snapshot,
-        clock,
-        backoff: new Backoff(DEFAULT_BACKOFF, Math.random),
-        logger: logger.child("redirector"),
-        serving: () => health.of(PART_OF_FLAG.listener).state === "RUNNING",
-        stopping: () => signal.aborted,
-      }),
-    },
+    { part: reconciler },
     { part: keeper, upWithinMs: null },
     { part: proxy.reaper, upWithinMs: null },
     { part: proxy, stopWithinMs: LISTENER_STOP_MS },
   ];
+  const onListening = () => {
+    reconciler.listening();
+    platform.serviceNotify.ready();
+  };
   const supervisor = new Supervisor({
     clock,
     logger,
     random: Math.random,
-    health: (part) => flagging(part, health.reporter(part), readiness, platform),
+    health: (part) => flagging(part, health.reporter(part), readiness, onListening),
   });
   signal.addEventListener("abort", () => platform.serviceNotify.stopping(), { once: true });
   const outcome = await supervisor.run(parts, signal);
@@ -265,16 +268,16 @@ function flagging(
   part: string,
   reporter: HealthReporter,
   readiness: Readiness,
-  platform: Platform,
+  onListening: () => void,
 ): HealthReporter {
   const flag = (["redirector", "listener"] as const).find((name) => PART_OF_FLAG[name] === part);
   if (flag === undefined) return reporter;
   return {
     report(state, code, message) {
       reporter.report(state, code, message);
+      if (state === "RUNNING" && flag === "listener") onListening();
       if (state === "RUNNING") readiness.set(flag);
       else readiness.clear(flag);
-      if (state === "RUNNING" && flag === "listener") platform.serviceNotify.ready();
     },
   };
 }

@@ -25,7 +25,10 @@ export interface ReconcilerOptions {
   readonly clock: Clock;
   readonly backoff: Backoff;
   readonly logger: Logger;
-  /** Whether callers would be served: without a listener the heart must not beat, so that audit targets are let through. */
+  /**
+   * Whether callers would be served: without a listener the heart must not beat, so that audit targets are let through, and
+   * nobody is sent to a port that was not ours yet.
+   */
   readonly serving: () => boolean;
   /** Whether the end of the loop is an orderly stop: then everything is taken off the kernel. Else the programs stay, and keep refusing. */
   readonly stopping: () => boolean;
@@ -38,9 +41,16 @@ export interface ReconcilerOptions {
 export class Reconciler implements Part {
   readonly name = "redirector";
   readonly #options: ReconcilerOptions;
+  /** Whether the listener had its port once. From then on the kernel programs keep it for us. */
+  #portWasOurs = false;
 
   constructor(options: ReconcilerOptions) {
     this.#options = options;
+  }
+
+  /** To be called when the listener begins to serve: what is wanted may take effect now. */
+  listening(): void {
+    this.#setTargets(this.#options.snapshot.get().targets);
   }
 
   async run(signal: AbortSignal, health: HealthReporter): Promise<void> {
@@ -101,6 +111,9 @@ export class Reconciler implements Part {
 
   #setTargets(targets: TargetModes | null): void {
     if (targets === null) return;
+    this.#portWasOurs ||= this.#options.serving();
+    // INVARIANT: no caller is sent to a port that somebody else may hold: he would be handed their requests.
+    if (!this.#portWasOurs && Object.keys(targets).length > 0) return;
     try {
       this.#options.redirector.setTargets(targets);
     } catch (error) {

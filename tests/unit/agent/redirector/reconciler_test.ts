@@ -41,6 +41,7 @@ interface Stand {
   readonly reports: string[];
   serving: boolean;
   stopping: boolean;
+  readonly listening: () => void;
   readonly stop: () => Promise<void>;
 }
 
@@ -60,6 +61,10 @@ function stand(failures = 0): Stand {
     reports,
     serving: true,
     stopping: true,
+    listening: () => {
+      made.serving = true;
+      reconciler.listening();
+    },
     stop: async () => {
       ending.abort();
       await running;
@@ -139,6 +144,27 @@ Deno.test("Reconciler sets the targets of each snapshot, and none before they ar
   snapshot.publish({ targets: {} });
   assert.deepEqual(redirector.targets, {});
   await stop();
+});
+
+Deno.test("Reconciler sends nobody to the listener's port before it was ours", async () => {
+  const made = stand();
+  made.serving = false;
+  await made.clock.settle();
+  made.snapshot.publish({ targets: { imds: "enforce" } });
+  await made.clock.advance(2_000);
+  assert.equal(made.redirector.targets, null);
+  // To redirect nothing is safe whoever holds the port.
+  made.snapshot.publish({ targets: {} });
+  assert.deepEqual(made.redirector.targets, {});
+  made.snapshot.publish({ targets: { wireserver: "enforce" } });
+  assert.deepEqual(made.redirector.targets, {});
+  made.listening();
+  assert.deepEqual(made.redirector.targets, { wireserver: "enforce" });
+  // A listener that is gone for a moment keeps its port: the kernel programs see to it.
+  made.serving = false;
+  made.snapshot.publish({ targets: { imds: "audit" } });
+  assert.deepEqual(made.redirector.targets, { imds: "audit" });
+  await made.stop();
 });
 
 Deno.test("Reconciler outlives targets that cannot be written", async () => {
