@@ -55,7 +55,10 @@ class Conversation:
         elif "pauseMs" in step:
             time.sleep(step["pauseMs"] / 1000)
         elif "fin" in step:
-            self.sock.shutdown(socket.SHUT_WR)
+            try:
+                self.sock.shutdown(socket.SHUT_WR)
+            except OSError as error:
+                self.send_error = self.send_error or name_of(error)
         elif "reset" in step:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.sock.close()
