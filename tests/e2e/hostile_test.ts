@@ -185,7 +185,12 @@ e2eTest("hostile heads", { label: "heads", limitMs: 120_000 }, async (scene) => 
       },
       { name: "Host with userinfo", send: get([], user, `a:b@${IMDS}`), answers: [400] },
       { name: "Host with a path", send: get([], path(), `${IMDS}/metadata`), answers: [400] },
-      { name: "two Hosts", send: get([`Host: ${WIRESERVER}`]), answers: [400], records: 0 },
+      {
+        name: "two Hosts",
+        send: get([`Host: ${WIRESERVER}`]),
+        answers: [400],
+        records: isOld() ? 1 : 0,
+      },
       { name: "Host and a query in it", send: get([], path(), `${IMDS}?a`), answers: [400] },
     ]);
     await hostile.isWell();
@@ -264,7 +269,12 @@ e2eTest("hostile heads", { label: "heads", limitMs: 120_000 }, async (scene) => 
         answers: [400],
         records: 0,
       },
-      { name: "angle bracket in the target", send: get([], "/<a>"), answers: [400] },
+      {
+        name: "angle bracket in the target",
+        send: get([], "/<a>"),
+        answers: [400],
+        records: isOld() ? 0 : 1,
+      },
       { name: "a line without a colon", send: get(["nothing"]), answers: [400], records: 0 },
       {
         name: "HTTP/2.0 in the line",
@@ -654,6 +664,13 @@ e2eTest("hostile bodies: the host sees what was signed, and no second request in
         records: 1,
       },
     ]);
+    const upload = request(
+      "PUT",
+      "/vmAgentLog",
+      ["Content-Length: 50000000"],
+      "x".repeat(200_000),
+      WIRESERVER,
+    );
     for (let round = 0; round < 50; round++) {
       // In the middle of the head, in the middle of the body, and of the answer.
       for (
@@ -661,6 +678,7 @@ e2eTest("hostile bodies: the host sees what was signed, and no second request in
       ) {
         await root.talk(to, [{ send: text }, { reset: true }]);
       }
+      await root.talk(HOSTGA_PORT, [{ send: upload }, { reset: true }]);
     }
     await hostile.isWell();
   });
