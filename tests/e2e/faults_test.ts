@@ -256,12 +256,12 @@ e2eTest("a key file with rubbish in it is not used: the host is asked for a key"
   }
 });
 
-e2eTest("a port that is taken at the start is waited for, and said to be taken", {
+e2eTest("a port that is taken at the start is waited for, and whoever took it gets no caller", {
   label: "port",
   started: false,
 }, async (scene) => {
   const squatter = new Talker(
-    scene.world.sandbox.spawn([PYTHON, "-uc", SQUATTER], { stdin: "piped" }),
+    scene.world.sandbox.spawn([PYTHON, "-uc", SQUATTER], { ...AS_NOBODY, stdin: "piped" }),
     true,
   );
   assert.equal(await squatter.line(), "ready");
@@ -280,7 +280,11 @@ e2eTest("a port that is taken at the start is waited for, and said to be taken",
   };
   assert.equal(proxyAgentStatus.status, "ERROR");
 
+  const asked = await scene.observe(() => bothServed(scene));
+  assert.deepEqual(asked.value, [401, 401], "callers are left to the host, which enforces");
+  assert.deepEqual(asked.host.map(({ verdict }) => verdict), ["unsigned", "unsigned"]);
   await squatter.hears("enough");
+  assert.equal(await squatter.line(), "0", "connections that reached the squatter");
   assert.equal(await squatter.ended(), 0);
   await scene.world.waitUntilReady();
   await shows(scene, "proxyListenerStatus", "RUNNING");
@@ -288,13 +292,14 @@ e2eTest("a port that is taken at the start is waited for, and said to be taken",
 });
 
 const SQUATTER = `
-import socket, sys
+import select, socket, sys
 s = socket.socket()
 s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 s.bind(("127.0.0.1", 3080))
 s.listen()
 print("ready")
 sys.stdin.readline()
+print(len(select.select([s], [], [], 0)[0]))
 `;
 
 e2eTest("a full disk costs lines, which are counted, and nothing else", {

@@ -138,7 +138,6 @@ e2eTest("--version and --status", { label: "words", started: false }, async (sce
   const began = performance.now();
   assert.equal((await program(scene, ["--status", "--wait", "5"])).code, 0);
   assert.ok(performance.now() - began < 4_000, "a finished state is not waited for");
-  assert.equal((await program(scene, ["--status", "--wait", "5"], AS_NOBODY)).code, 0);
 });
 
 e2eTest("the status document: shape and order as other programs know them", {
