@@ -9,23 +9,26 @@ export interface KernelObjects {
 }
 
 const KINDS = ["prog", "map", "link"] as const;
+const LIST_ATTEMPTS = 10;
 const SETTLE_ATTEMPTS = 100;
 const SETTLE_MS = 50;
 
-/** Runs bpftool and returns what it prints as JSON. */
+/**
+ * Runs bpftool and returns what it prints as JSON. A list is asked for again when it fails: an object that goes while it
+ * is listed makes the whole list an error.
+ */
 export async function bpftool<T>(...args: readonly string[]): Promise<T> {
   const path = bpftoolPath();
   if (path === null) throw new Error("there is no bpftool");
-  const { success, stdout, stderr } = await new Deno.Command(path, { args: ["-j", ...args] })
-    .output();
-  const decoder = new TextDecoder();
-  if (!success) {
-    throw new Error(
-      `bpftool ${args.join(" ")}: ${decoder.decode(stderr)}${decoder.decode(stdout)}`,
-    );
+  for (let attempt = 1;; attempt++) {
+    const { success, stdout, stderr } = await new Deno.Command(path, { args: ["-j", ...args] })
+      .output();
+    const text = new TextDecoder().decode(stdout).trim();
+    if (success) return text === "" ? [] as T : JSON.parse(text);
+    if (args[1] !== "list" || attempt === LIST_ATTEMPTS) {
+      throw new Error(`bpftool ${args.join(" ")}: ${new TextDecoder().decode(stderr)}${text}`);
+    }
   }
-  const text = decoder.decode(stdout).trim();
-  return text === "" ? [] as T : JSON.parse(text);
 }
 
 /** All of the machine. */
