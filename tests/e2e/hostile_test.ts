@@ -457,12 +457,11 @@ e2eTest("nobody speaks for the agent while it has no key either", {
     })
   );
 
-  // Whether it is let through or not, the caller's word is not.
-  const status = result!.answers[0]?.status;
-  assert.ok(status === 200 || status === 503, `${status}`);
+  // Audit breaks nothing: the request goes on, unsigned, and without the caller's word about itself.
+  assert.equal(result!.answers[0]?.status, 200);
   assert.deepEqual(
     seen.host.map(({ verdict, isRoot }) => [verdict, isRoot]),
-    status === 200 ? [["unsigned", false]] : [],
+    [["unsigned", false]],
   );
   assert.equal(JSON.stringify(seen.host).includes("injected"), false);
   assert.deepEqual(seen.audit.map((line) => line["signed"]), [false]);

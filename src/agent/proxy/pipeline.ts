@@ -9,6 +9,7 @@ import {
 import type { Caller, ConnectionRecord } from "../../domain/identity/mod.ts";
 import { authorize, type Permitted, type Refusal } from "../../domain/policy/mod.ts";
 import {
+  CHANNEL_UNKNOWN,
   type ClientRequest,
   destinationKind,
   type EndpointMap,
@@ -192,7 +193,7 @@ export class Pipeline {
   ): Answer {
     const snapshot = this.#parts.snapshot.get();
     // Redirected by what an earlier process left in the kernel, before this one has heard the host: nothing may leave unsigned.
-    if (snapshot.targets === null) return this.#refuse(exchange, NOT_DECIDED, true);
+    if (snapshot.channel === CHANNEL_UNKNOWN) return this.#refuse(exchange, NOT_DECIDED, true);
     const { policy } = snapshot;
     const destination = caller.record.destination;
     exchange.endpoint = endpoint;
