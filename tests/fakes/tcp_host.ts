@@ -16,8 +16,10 @@ export class TcpHost implements AsyncDisposable {
   connections = 0;
   /** Connections that ended so far. */
   ended = 0;
-  answer: AnswerRequest = (_request, end) =>
-    end.write("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+  answer: AnswerRequest = (request, end) =>
+    end.write(
+      `HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n${request.method === "HEAD" ? "" : "ok"}`,
+    );
   /** Called with a fresh connection; returning true means that its bytes are not to be read as requests. */
   accepted: (connection: Deno.TcpConn) => boolean = () => false;
   readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });

@@ -29,12 +29,10 @@ export interface RequestHead {
  * To continue a search, pass a `from` three bytes before the old `to`.
  */
 export function findHeadEnd(bytes: Uint8Array, from: number, to: number): number {
-  let lineEnd = bytes.indexOf(LF, from);
-  while (lineEnd !== -1 && lineEnd < to) {
-    if (lineEnd >= from + 3 && bytes[lineEnd - 2] === LF) {
-      if (bytes[lineEnd - 1] === CR && bytes[lineEnd - 3] === CR) return lineEnd + 1;
+  for (let at = from + 3; at < to; at++) {
+    if (bytes[at] === LF && bytes[at - 2] === LF && bytes[at - 1] === CR && bytes[at - 3] === CR) {
+      return at + 1;
     }
-    lineEnd = bytes.indexOf(LF, lineEnd + 1);
   }
   return -1;
 }
