@@ -4,6 +4,7 @@ import {
   exempt,
   type Forwardable,
   type HostDate,
+  type LatchedKey,
   SigningError,
 } from "../../domain/endorsement/mod.ts";
 import type { Caller, ConnectionRecord } from "../../domain/identity/mod.ts";
@@ -225,22 +226,32 @@ export class Pipeline {
     limitBytes: number,
     snapshot: AgentSnapshot,
   ): Answer {
-    const sign = (body: Uint8Array): Answer => {
-      let forwardable: Forwardable;
-      try {
-        forwardable = endorse(permitted, body, snapshot.key, this.#parts.hostClock.now());
-      } catch (error) {
-        if (!(error instanceof SigningError)) throw error;
-        return this.#refuse(exchange, refusal(502, "signing-failed", error.message), true);
-      }
-      exchange.signed = forwardable.kind === "endorsed";
-      return this.#forward(exchange, forwardable, arrived);
-    };
     const { framing } = permitted.subject.request;
-    const stream = arrived.request.body;
-    if (framing.kind === "none" || stream === null) return sign(EMPTY);
+    const { key } = snapshot;
+    const body = framing.kind === "none" ? null : arrived.request.body;
+    if (body === null) return this.#sign(exchange, permitted, EMPTY, key, arrived);
     const bounds = { limitBytes, idleMs: this.#parts.limits.bodyIdleMs };
-    return readWhole(stream, framing, bounds, this.#parts.sweeper).then(sign);
+    return readWhole(body, framing, bounds, this.#parts.sweeper).then(
+      (whole) => this.#sign(exchange, permitted, whole, key, arrived),
+    );
+  }
+
+  #sign(
+    exchange: Exchange,
+    permitted: Permitted<"required">,
+    body: Uint8Array,
+    key: LatchedKey | null,
+    arrived: Arrived,
+  ): Answer {
+    let forwardable: Forwardable;
+    try {
+      forwardable = endorse(permitted, body, key, this.#parts.hostClock.now());
+    } catch (error) {
+      if (!(error instanceof SigningError)) throw error;
+      return this.#refuse(exchange, refusal(502, "signing-failed", error.message), true);
+    }
+    exchange.signed = forwardable.kind === "endorsed";
+    return this.#forward(exchange, forwardable, arrived);
   }
 
   /** Diagnostics uploads go unsigned and stream through. */
@@ -252,10 +263,8 @@ export class Pipeline {
   ): Answer {
     const { framing } = permitted.subject.request;
     const bounds = { limitBytes, idleMs: this.#parts.limits.bodyIdleMs };
-    const body = arrived.request.body;
-    const stream = framing.kind === "none" || body === null
-      ? null
-      : checkedStream(body, framing, bounds, this.#parts.sweeper);
+    const body = framing.kind === "none" ? null : arrived.request.body;
+    const stream = body === null ? null : checkedStream(body, framing, bounds, this.#parts.sweeper);
     const forwardable = exempt(permitted, stream, this.#parts.hostClock.now());
     return this.#forward(exchange, forwardable, arrived);
   }

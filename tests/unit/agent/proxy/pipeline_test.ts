@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import type { ResolvedCaller } from "../../../../src/agent/caller/mod.ts";
+import { splitTarget } from "../../../../src/domain/canonical/mod.ts";
+import { stringToSign } from "../../../../src/domain/endorsement/mod.ts";
 import { CHANNEL_UNKNOWN } from "../../../../src/domain/wire/mod.ts";
 import { AgentError } from "../../../../src/runtime/errors.ts";
 import { ProxyStand, resolveToItself, STAND_DATE, until } from "../../../fakes/proxy_stand.ts";
-import { sampleCaller } from "../../../fakes/sample_request.ts";
+import { sampleCaller, sampleKey } from "../../../fakes/sample_request.ts";
 
 const GET =
   "GET /metadata/instance?api-version=1 HTTP/1.1\r\nHost: 169.254.169.254\r\nMetadata: true\r\n\r\n";
@@ -119,6 +121,31 @@ Deno.test("handle() signs a body it has read as a whole, of declared length and 
     ["/d", "", null, null],
   ]);
   assert.equal(stand.records.every((record) => record.signed), true);
+});
+
+Deno.test("handle() signs exactly what the host receives", async () => {
+  await using stand = await ProxyStand.start();
+  const client = await stand.client();
+  const requests = [
+    "GET /a?B=2&a=1&&c HTTP/1.1\r\nHost: h\r\nX-Two: 1\r\nx-two:  2\t\r\nEmpty:\r\nCookie: a=b\r\nConnection: keep-alive\r\n\r\n",
+    "POST /b HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\na\nb",
+    "PUT /c?x HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: Chunked\r\nTE: trailers\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+    "PATCH /d HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "HEAD /e#f HTTP/1.1\r\nhost: h\r\ncontent-length: 0\r\n\r\n",
+  ];
+  const { guid, secret } = sampleKey();
+  for (const text of requests) {
+    await client.send(text);
+    assert.equal((await client.response(text.slice(0, 4))).status, 200);
+    const { method, target, headers, body } = stand.host.requests.at(-1)!;
+    const { path, query } = splitTarget(target);
+    const signature = secret.mac(stringToSign({ method, path, query, headers, body }));
+    assert.equal(
+      field({ headers }, "x-ms-azure-host-authorization"),
+      `Azure-HMAC-SHA256 ${guid} ${signature}`,
+      text,
+    );
+  }
 });
 
 Deno.test("handle() takes a chunked body with trailers without them", async () => {
