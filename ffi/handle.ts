@@ -19,6 +19,11 @@ export class Fd {
     return this.#fd;
   }
 
+  /** Whether it was not closed yet. */
+  get isOpen(): boolean {
+    return this.#fd >= 0;
+  }
+
   /** Closes it; does nothing the second time. */
   [Symbol.dispose](): void {
     if (this.#fd < 0) return;

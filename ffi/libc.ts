@@ -219,6 +219,16 @@ export class Libc {
     };
   }
 
+  /** Whether `path` below an open folder, links followed, is this very file; the error number where it cannot be looked at. */
+  isFileAt(
+    folder: Fd,
+    path: Uint8Array<ArrayBuffer>,
+    file: Pick<FileStatus, "device" | "inode">,
+  ): boolean | number {
+    if (this.#c.fstatat(folder.number, path, this.#stat.bytes, 0) !== 0) return this.errno();
+    return this.#stat.u64(8) === file.inode && this.#stat.u64(0) === file.device;
+  }
+
   /** Reads a small file below an open folder, at most `buffer.length` bytes in one read; the error number where that fails. */
   readAt(
     folder: Fd,

@@ -26,8 +26,11 @@ export interface Redirector extends AsyncDisposable {
   attach(signal: AbortSignal): Promise<void>;
   /** Sets the complete wanted state, not a difference. */
   setTargets(targets: TargetModes): void;
-  /** Who is at the other end of the accepted connection from `peer`. Synchronous, microseconds. */
-  attribute(peer: SocketAddress): Attribution;
+  /**
+   * Who is at the other end of the accepted connection from `peer`. Synchronous, microseconds. `known` is what an earlier
+   * call said of the same peer: it is handed back while it still holds, which costs less than to read everything anew.
+   */
+  attribute(peer: SocketAddress, known?: Attribution | null): Attribution;
   /** Tells the kernel that the agent lives. Called at least once a second. */
   beat(): void;
   /** Whether every program is still attached and every pin in its place. Synchronous, cheap enough for once a second. */

@@ -14,7 +14,7 @@ import type {
   RedirectorReport,
   TargetModes,
 } from "../../agent/redirector/redirector.ts";
-import type { Attribution } from "../../domain/identity/connection_record.ts";
+import type { Attribution, ConnectionRecord } from "../../domain/identity/connection_record.ts";
 import type { EndpointMap, EndpointName, SocketAddress } from "../../domain/wire/endpoints.ts";
 import { AgentError } from "../../runtime/errors.ts";
 import type { Logger } from "../../runtime/logger.ts";
@@ -299,7 +299,7 @@ export class LinuxRedirector implements Redirector {
     }
   }
 
-  attribute(peer: SocketAddress): Attribution {
+  attribute(peer: SocketAddress, known: Attribution | null = null): Attribution {
     const maps = this.#maps;
     if (maps === null || !putAddress(this.#key.bytes, RECORD_KEY.addr, peer.address)) {
       return UNATTRIBUTED;
@@ -309,6 +309,7 @@ export class LinuxRedirector implements Redirector {
     const kind = this.#value.u16(RECORD.kind);
     if (kind === RECORD_KIND.direct) return { kind: "direct", uid: this.#value.u32(RECORD.uid) };
     if (kind !== RECORD_KIND.redirected) return UNATTRIBUTED;
+    if (known?.kind === "redirected" && this.#isRecordOf(known.record)) return known;
     // INVARIANT: a numbered source belongs to the socket whose cookie it carries, and to the agent never.
     if (
       isNumberedSource(this.#key.bytes, RECORD_KEY.addr) &&
@@ -319,6 +320,12 @@ export class LinuxRedirector implements Redirector {
       kind: "redirected",
       record: decodeRecord(this.#value, peer.address, peer.port),
     };
+  }
+
+  /** Whether the record just read is this one. A socket that is connected again keeps its cookie, not its time. */
+  #isRecordOf(known: ConnectionRecord): boolean {
+    return this.#value.u64(RECORD.cookie) === known.cookie &&
+      this.#value.u64(RECORD.connected_at) === known.connectedAtBootNs;
   }
 
   beat(): void {

@@ -70,29 +70,36 @@ export class ProcessInspector implements Inspector {
       this.#seen.set(key, seen);
     }
     const { exe, commandLine } = seen;
-    return { exe, commandLine, check: () => this.#check(record) };
+    return { exe, commandLine, check: this.#checker(record, key, seen) };
   }
 
   /** Whether what was read earlier still holds. */
   #stands(seen: Seen, record: ConnectionRecord): boolean {
     return this.#clock.monotonicMs() - seen.provenAtMs <= PROOF_TTL_MS &&
-      this.#state(seen.folder, record) === "same";
+      this.#state(seen.folder, recordedFile(record)) === "same";
   }
 
-  /** Asks the process again, reopening it where its reference was dropped meanwhile. */
-  #check(record: ConnectionRecord): "same" | "changed" | "gone" {
-    const seen = this.#seen.get(keyOf(record));
-    if (seen !== undefined) return this.#state(seen.folder, record);
-    const folder = this.#open(record);
-    if (folder === null) return "gone";
-    using opened = folder;
-    return this.#state(opened, record);
+  /**
+   * Asks the process again, once for each request: everything that stays the same is worked out beforehand. A reference
+   * that was dropped meanwhile is replaced by the one that is held now, or opened again.
+   */
+  #checker(record: ConnectionRecord, key: string, seen: Seen): InspectedProcess["check"] {
+    const file = recordedFile(record);
+    let held = seen;
+    return () => {
+      if (!held.folder.isOpen) held = this.#seen.get(key) ?? held;
+      if (held.folder.isOpen) return this.#state(held.folder, file);
+      const folder = this.#open(record);
+      if (folder === null) return "gone";
+      using opened = folder;
+      return this.#state(opened, file);
+    };
   }
 
-  #state(folder: Fd, record: ConnectionRecord): "same" | "changed" | "gone" {
-    const status = this.#libc.statAt(folder, EXE);
-    if (typeof status === "number") return "gone";
-    return record.exe.inode === 0n || isRecordedFile(status, record) ? "same" : "changed";
+  #state(folder: Fd, file: RecordedFile): "same" | "changed" | "gone" {
+    const isFile = this.#libc.isFileAt(folder, EXE, file);
+    if (typeof isFile === "number") return "gone";
+    return isFile || file.inode === 0n ? "same" : "changed";
   }
 
   /** A reference to the recorded process; `null` when it is gone or the id is another process's by now. */
@@ -133,7 +140,10 @@ export class ProcessInspector implements Inspector {
     if (record.exe.inode === 0n) return doubt(shownPath, "no-kernel-facts");
     const running = this.#libc.statAt(folder, EXE);
     if (typeof running === "number") return doubt(shownPath, "process-gone");
-    if (!isRecordedFile(running, record)) return doubt(shownPath, "executable-changed");
+    const recorded = recordedFile(record);
+    if (running.inode !== recorded.inode || running.device !== recorded.device) {
+      return doubt(shownPath, "executable-changed");
+    }
     if (!isUtf8(link)) return doubt(shownPath, "path-not-utf8");
     if (!this.#inTrustedNamespaces(folder)) return doubt(shownPath, "foreign-namespace");
     const resolved = statOrNull(shownPath);
@@ -211,9 +221,11 @@ function isUtf8(bytes: Uint8Array): boolean {
   }
 }
 
-/** Whether a file is the one the kernel noted. The kernel's device number is major << 20 | minor; user space folds it differently. */
-function isRecordedFile(status: FileStatus, record: ConnectionRecord): boolean {
-  return status.inode === record.exe.inode && status.device === userSpaceDevice(record.exe.device);
+type RecordedFile = Pick<FileStatus, "device" | "inode">;
+
+/** The file that the kernel noted, as `stat` shows it. The kernel's device number is major << 20 | minor; user space folds it differently. */
+function recordedFile(record: ConnectionRecord): RecordedFile {
+  return { device: userSpaceDevice(record.exe.device), inode: record.exe.inode };
 }
 
 /** A device number of the kernel as `stat` shows it. Source: new_encode_dev, linux/kdev_t.h. */
