@@ -1,3 +1,4 @@
+import type { Attribution } from "../../domain/identity/mod.ts";
 import type { SocketAddress } from "../../domain/wire/mod.ts";
 import type { ResolvedCaller } from "../caller/mod.ts";
 
@@ -6,6 +7,8 @@ export class Connection {
   /** Names the connection in the kernel; `null` until a request was attributed to a record. */
   cookie: bigint | null = null;
   resolved: ResolvedCaller | null = null;
+  /** What was last said of the peer; the redirector hands it back while it holds. */
+  attribution: Attribution | null = null;
   /** Requests being served. */
   inFlight = 0;
   /** Requests served or being served. */

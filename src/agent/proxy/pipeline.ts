@@ -127,9 +127,11 @@ export class Pipeline {
   /** Who is at the other end. */
   #attribute(exchange: Exchange, request: ClientRequest, arrived: Arrived): Answer {
     const { local } = arrived;
-    const attribution = this.#parts.redirector.attribute(exchange.connection.peer);
+    const { connection } = exchange;
+    const attribution = this.#parts.redirector.attribute(connection.peer, connection.attribution);
+    connection.attribution = attribution;
     if (attribution.kind === "redirected") {
-      return this.#route(exchange, request, arrived, attribution.record);
+      return this.#identify(exchange, request, arrived, attribution.record);
     }
     if (local !== null) {
       if (!hasMetadataHeader(request.headers)) return this.#refuse(exchange, NO_METADATA);
@@ -141,25 +143,34 @@ export class Pipeline {
     return this.#refuse(exchange, attribution.kind === "direct" ? DIRECT : UNATTRIBUTED);
   }
 
-  /** Where to: what was dialled decides, and nothing else. */
-  #route(
+  /** Who that is. */
+  #identify(
     exchange: Exchange,
     request: ClientRequest,
     arrived: Arrived,
     record: ConnectionRecord,
   ): Answer {
     exchange.destination = record.destination;
-    const kind = destinationKind(record.destination, this.#parts.endpoints);
-    const known = this.#callerOf(exchange, record);
-    const onward = (caller: Caller | Refusal): Answer => {
-      if ("reason" in caller) return this.#refuse(exchange, caller);
-      exchange.caller = caller;
-      if (arrived.local !== null) return this.#status(exchange, request, caller);
-      if (kind === "unknown") return this.#refuse(exchange, UNKNOWN_DESTINATION);
-      if (kind === "listener") return this.#refuse(exchange, AGENT_LISTENER);
-      return this.#decide(exchange, request, arrived, caller, kind);
-    };
-    return known instanceof Promise ? known.then(onward) : onward(known);
+    const caller = this.#callerOf(exchange, record);
+    return caller instanceof Promise
+      ? caller.then((resolved) => this.#address(exchange, request, arrived, resolved))
+      : this.#address(exchange, request, arrived, caller);
+  }
+
+  /** Where to: what was dialled decides, and nothing else. */
+  #address(
+    exchange: Exchange,
+    request: ClientRequest,
+    arrived: Arrived,
+    caller: Caller | Refusal,
+  ): Answer {
+    if ("reason" in caller) return this.#refuse(exchange, caller);
+    exchange.caller = caller;
+    if (arrived.local !== null) return this.#status(exchange, request, caller);
+    const kind = destinationKind(caller.record.destination, this.#parts.endpoints);
+    if (kind === "unknown") return this.#refuse(exchange, UNKNOWN_DESTINATION);
+    if (kind === "listener") return this.#refuse(exchange, AGENT_LISTENER);
+    return this.#decide(exchange, request, arrived, caller, kind);
   }
 
   /** The caller of the connection: resolved with its first request, checked with each later one. */

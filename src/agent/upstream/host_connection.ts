@@ -80,6 +80,7 @@ export class HostConnection implements Watched {
   #used = false;
   /** Whether bytes of the request are still to be written. */
   #sending = false;
+  #unsent: Uint8Array = this.#out;
   /** Whether a byte of the answer came. */
   #touched = false;
   #keepAlive = true;
@@ -184,14 +185,14 @@ export class HostConnection implements Watched {
   // ---- sending
 
   #write(bytes: Uint8Array): void {
-    this.#socket.write(bytes).then((count) => {
-      if (count < bytes.length) {
-        if (this.#state !== "closed") this.#write(bytes.subarray(count));
-      } else {
-        this.#sending = false;
-      }
-    }, this.#writeFailed);
+    this.#unsent = bytes;
+    this.#socket.write(bytes).then(this.#written, this.#writeFailed);
   }
+
+  readonly #written = (count: number): void => {
+    if (count === this.#unsent.length) this.#sending = false;
+    else if (this.#state !== "closed") this.#write(this.#unsent.subarray(count));
+  };
 
   /**
    * A host may answer and close before it has read everything, so a failed write is not the end: the answer, or the end of
