@@ -24,7 +24,7 @@ Deno.test("the simulated host reads from raw bytes what the agent signs, for any
       const { path, query } = splitTarget(target);
       const signed = headers.map(([n, v]) => [n.toLowerCase(), trimmed(v)] as const);
       const text = agentText({ method, path, query, headers: signed, body });
-      assert.ok(Buffer.from(hostBytes(head, body)).equals(text));
+      assert.ok(Buffer.from(hostBytes(head, body)).equals(Buffer.from(text)));
     },
   ));
 });

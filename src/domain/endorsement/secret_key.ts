@@ -5,6 +5,7 @@ import type { KeyDocument } from "../wire/latched_key.ts";
 
 /** Block of SHA-256, in bytes: what HMAC pads a key to. */
 const BLOCK_BYTES = 64;
+const DIGEST_BYTES = 32;
 
 /**
  * The only holder of key material. It never leaves: printing, inspecting or serialising it shows `[secret]`.
@@ -14,6 +15,8 @@ const BLOCK_BYTES = 64;
 export class SecretKey {
   readonly #inner: Hash;
   readonly #outer: Hash;
+  /** Scratch space. */
+  readonly #digest = new Uint8Array(DIGEST_BYTES);
 
   private constructor(bytes: Uint8Array) {
     this.#inner = paddedState(bytes, 0x36);
@@ -27,10 +30,13 @@ export class SecretKey {
     return ok(new SecretKey(Buffer.from(hex, "hex")));
   }
 
-  /** HMAC-SHA-256 over `message`, lower-case hex, 64 characters. */
-  mac(message: Uint8Array): string {
-    const inner = this.#inner.copy().update(message).digest();
-    return this.#outer.copy().update(inner).digest("hex");
+  /**
+   * HMAC-SHA-256 over `message`, lower-case hex, 64 characters. Of a text the bytes of its UTF-8 are meant.
+   * The inner digest takes the way over hex because the platform's digest as bytes costs a new buffer and twice the time.
+   */
+  mac(message: Uint8Array | string): string {
+    this.#digest.setFromHex(this.#inner.copy().update(message).digest("hex"));
+    return this.#outer.copy().update(this.#digest).digest("hex");
   }
 
   /** Whether both hold the same key. */

@@ -33,22 +33,24 @@ export class SigningError extends Error {
 const ENCODER = new TextEncoder();
 /** Header values are visible ASCII, spaces and tabs; anything else could forge a line of the canonical text. */
 const FORBIDDEN_IN_VALUE = /[^\t\x20-\x7e]/;
+// deno-lint-ignore no-control-regex
+const NOT_ASCII = /[^\x00-\x7f]/;
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
 
 /**
- * The bytes whose HMAC is the signature: `METHOD LF BODY LF HEADERS PATH LF QUERY`.
+ * What the HMAC of is the signature: `METHOD LF BODY LF HEADERS PATH LF QUERY`. Bytes with a body; without one, as most
+ * requests are, ASCII text, which is hashed without becoming an array first.
  * @throws SigningError SIGNING_HEADER_SYNTAX, SIGNING_NOT_ASCII
  * Source: wire-protocol 5.1 to 5.4.
  */
-export function stringToSign(parts: SignedParts): Uint8Array {
+export function stringToSign(parts: SignedParts): Uint8Array | string {
   const head = parts.method + "\n";
   const tail = "\n" + headerLines(parts.headers) + parts.path + "\n" + signingQuery(parts.query);
   const body = parts.body;
   if (body === null || body.byteLength === 0) {
     const text = head + tail;
-    const bytes = new Uint8Array(text.length);
-    writeAscii(text, bytes);
-    return bytes;
+    if (NOT_ASCII.test(text)) throw notAscii();
+    return text;
   }
   const bytes = new Uint8Array(head.length + body.byteLength + tail.length);
   writeAscii(head, bytes.subarray(0, head.length));
@@ -59,9 +61,11 @@ export function stringToSign(parts: SignedParts): Uint8Array {
 
 function writeAscii(text: string, into: Uint8Array): void {
   const { read, written } = ENCODER.encodeInto(text, into);
-  if (read !== text.length || written !== text.length) {
-    throw new SigningError("SIGNING_NOT_ASCII", "sign a head that is not ASCII");
-  }
+  if (read !== text.length || written !== text.length) throw notAscii();
+}
+
+function notAscii(): SigningError {
+  return new SigningError("SIGNING_NOT_ASCII", "sign a head that is not ASCII");
 }
 
 /** `name:value LF` for each name in ascending order; of repeated names the last field counts. */
@@ -81,10 +85,11 @@ function headerLines(fields: readonly HeaderField[]): string {
 }
 
 /**
- * The fields in ascending order of their names, equal names in their order of arrival. Heads arrive nearly sorted and have
- * at most a hundred fields, which is where insertion sort is the fastest.
+ * The fields in ascending order of their names, equal names in their order of arrival. Heads arrive sorted or nearly so and
+ * have at most a hundred fields, which is where insertion sort is the fastest.
  */
 function sortedByName(fields: readonly HeaderField[]): readonly HeaderField[] {
+  if (isSorted(fields)) return fields;
   const sorted = fields.slice();
   for (let index = 1; index < sorted.length; index++) {
     const field = sorted[index]!;
@@ -96,4 +101,11 @@ function sortedByName(fields: readonly HeaderField[]): readonly HeaderField[] {
     sorted[slot] = field;
   }
   return sorted;
+}
+
+function isSorted(fields: readonly HeaderField[]): boolean {
+  for (let index = 1; index < fields.length; index++) {
+    if (fields[index - 1]![0] > fields[index]![0]) return false;
+  }
+  return true;
 }

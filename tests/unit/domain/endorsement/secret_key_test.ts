@@ -31,6 +31,13 @@ for (const vector of readVectors<Mac>("signing/hmac.json", ["keyHex", "messageHe
   });
 }
 
+Deno.test("SecretKey.mac() takes a text for the bytes of its UTF-8", () => {
+  const secret = secretOf(SAMPLE_KEY_HEX);
+  for (const text of ["", "GET\n\n/\n", "x".repeat(5000), "\u00e9\u20ac"]) {
+    assert.equal(secret.mac(text), secret.mac(new TextEncoder().encode(text)));
+  }
+});
+
 for (const vector of readVectors<BadKey>("signing/hmac.json", ["keyHex", "code"], "badKeys")) {
   Deno.test(`SecretKey.fromHex() refuses ${vector.id}`, () => {
     assert.deepEqual(SecretKey.fromHex(vector.keyHex), { ok: false, error: vector.code });
