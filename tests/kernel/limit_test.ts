@@ -50,7 +50,9 @@ first = fill()
 reset(held.pop())
 held.pop().close()
 ask(held[0])
-time.sleep(0.1)
+until = time.monotonic() + 5
+while fill()[0] < 3 and time.monotonic() < until:
+    time.sleep(0.02)
 say([first, fill()])
 `,
     NOBODY,

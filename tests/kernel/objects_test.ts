@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { MemoryLine } from "../fakes/memory_logger.ts";
 import { compileBpf } from "./compile.ts";
 import { bpftool } from "./kernel_objects.ts";
-import { kernelTest, type Machine, ProbeError, type Told } from "./machine.ts";
+import { eventually, kernelTest, type Machine, ProbeError, type Told } from "./machine.ts";
 
 interface VendorSeen {
   readonly connects: number;
