@@ -16,10 +16,14 @@ export interface UpstreamLimits {
   readonly sweepMs: number;
   /** Connections kept without a request, for each destination. */
   readonly idleConnections: number;
-  /** Connections in all, for each destination. */
+  /**
+   * Connections in all, for each destination. Few: a crowd is served sooner in turn than all at once, and what waits for its
+   * turn here is no reproach to the host, whose time counts from the request.
+   */
   readonly liveConnections: number;
   /** Requests that wait for a connection, for each destination. */
   readonly waiting: number;
+  /** How long they do; on a busy machine thousands of connections at once take that long. */
   readonly waitMs: number;
   /** Bodies with a declared length up to this are read as a whole, others are streamed. */
   readonly bufferedBodyBytes: number;
@@ -36,9 +40,9 @@ export const UPSTREAM_LIMITS: UpstreamLimits = Object.freeze({
   slowMs: 500,
   sweepMs: 250,
   idleConnections: 64,
-  liveConnections: 1_024,
-  waiting: 4_096,
-  waitMs: 5_000,
+  liveConnections: 256,
+  waiting: 16_384,
+  waitMs: 30_000,
   bufferedBodyBytes: 65_536,
   head: HEAD_LIMITS,
 });

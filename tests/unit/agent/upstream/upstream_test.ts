@@ -609,7 +609,7 @@ Deno.test("forward() waits for a free connection when all are taken, first come 
 });
 
 Deno.test("forward() bounds the wait for a connection and the number of those who wait", async () => {
-  using bench = new Bench({ liveConnections: 1, waiting: 1 });
+  using bench = new Bench({ liveConnections: 1, waiting: 1, waitMs: 5_000 });
   const first = failure(bench.forward(sampleForwardable()));
   const second = failure(bench.forward(sampleForwardable()));
   const third = failure(bench.forward(sampleForwardable()));
