@@ -27,6 +27,8 @@ export class SystemAccounts implements Accounts {
   readonly #log: Logger;
   readonly #known = new BoundedMap<number, Known>(MAX_USERS);
   readonly #running = new Map<number, Promise<Account | null>>();
+  /** Users whose running look-up was said to take too long. */
+  readonly #late = new Set<number>();
 
   constructor(
     libc: Pick<Libc, "userById" | "groupIds" | "groupById">,
@@ -45,7 +47,10 @@ export class SystemAccounts implements Accounts {
   }
 
   #start(uid: number): Promise<Account | null> {
-    const running = this.#ask(uid).finally(() => this.#running.delete(uid));
+    const running = this.#ask(uid).finally(() => {
+      this.#running.delete(uid);
+      this.#late.delete(uid);
+    });
     this.#running.set(uid, running);
     return running;
   }
@@ -81,7 +86,10 @@ export class SystemAccounts implements Accounts {
     const winner = await Promise.race([answer, late]);
     const timedOut = !limit.signal.aborted && winner === null && this.#running.has(uid);
     limit.abort();
-    if (timedOut) this.#log.warn("user look-up took too long", { uid, limitMs: LOOKUP_LIMIT_MS });
+    if (timedOut && !this.#late.has(uid)) {
+      this.#late.add(uid);
+      this.#log.warn("user look-up took too long", { uid, limitMs: LOOKUP_LIMIT_MS });
+    }
     return winner;
   }
 }
