@@ -41,6 +41,12 @@ export function ruleDumpText(rules: AuthorizationRules | null, policy: PolicySna
   return JSON.stringify({ inputRules, computedRules, policyEpoch: policy.epoch }, null, 2);
 }
 
+/** What a dump tells. */
+interface Installation {
+  readonly rules: AuthorizationRules | null;
+  readonly policy: PolicySnapshot;
+}
+
 export interface RuleDumpsOptions {
   readonly clock: Clock;
   readonly logger: Logger;
@@ -64,20 +70,21 @@ export class RuleDumps implements Part {
 
   async run(signal: AbortSignal, health: HealthReporter): Promise<void> {
     const { clock, rules, snapshot } = this.#options;
-    const waiting: string[] = [];
+    const waiting: Installation[] = [];
     let seenEpoch = snapshot.get().policy.epoch;
     snapshot.subscribe(({ policy }) => {
       if (policy.epoch === seenEpoch) return;
       seenEpoch = policy.epoch;
-      // The text is made now: what waits must not change with the next installation.
-      waiting.push(ruleDumpText(rules(), policy));
+      // Neither changes with the next installation. The text of many rules takes milliseconds to make: not here, where
+      // the installation still goes on and requests wait.
+      waiting.push({ rules: rules(), policy });
       if (waiting.length > MOST_WAITING) waiting.shift();
     }, signal);
     health.report("RUNNING", "RULE_DUMPS_READY", "Rule dumps are written at each installation");
     while (!signal.aborted) {
       await clock.sleep(LOOK_EVERY_MS, signal);
-      for (let text = waiting.shift(); text !== undefined; text = waiting.shift()) {
-        await this.#write(text, health);
+      for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+        await this.#write(ruleDumpText(next.rules, next.policy), health);
       }
     }
   }
