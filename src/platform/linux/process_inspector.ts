@@ -29,6 +29,8 @@ const UNKNOWN_COMMAND_LINE = "undefined";
 
 interface Seen {
   readonly folder: Fd;
+  /** The executable that the kernel noted. */
+  readonly file: RecordedFile;
   readonly exe: ExeProof;
   readonly commandLine: RedactedText;
   readonly provenAtMs: number;
@@ -58,7 +60,7 @@ export class ProcessInspector implements Inspector {
   inspect(record: ConnectionRecord): InspectedProcess {
     const key = keyOf(record);
     let seen = this.#seen.get(key);
-    if (seen !== undefined && !this.#stands(seen, record)) {
+    if (seen !== undefined && !this.#stands(seen)) {
       this.#seen.delete(key);
       seen.folder[Symbol.dispose]();
       seen = undefined;
@@ -74,9 +76,9 @@ export class ProcessInspector implements Inspector {
   }
 
   /** Whether what was read earlier still holds. */
-  #stands(seen: Seen, record: ConnectionRecord): boolean {
+  #stands(seen: Seen): boolean {
     return this.#clock.monotonicMs() - seen.provenAtMs <= PROOF_TTL_MS &&
-      this.#state(seen.folder, recordedFile(record)) === "same";
+      this.#state(seen.folder, seen.file) === "same";
   }
 
   /**
@@ -84,7 +86,7 @@ export class ProcessInspector implements Inspector {
    * that was dropped meanwhile is replaced by the one that is held now, or opened again.
    */
   #checker(record: ConnectionRecord, key: string, seen: Seen): InspectedProcess["check"] {
-    const file = recordedFile(record);
+    const { file } = seen;
     let held = seen;
     return () => {
       if (!held.folder.isOpen) held = this.#seen.get(key) ?? held;
@@ -124,23 +126,24 @@ export class ProcessInspector implements Inspector {
     const folder = this.#open(record);
     if (folder === null) return { doubt: "process-gone" };
     const commandLine = this.#commandLine(folder);
+    const file = recordedFile(record);
     return {
       folder,
-      exe: this.#prove(folder, record),
+      file,
+      exe: this.#prove(folder, file),
       commandLine,
       provenAtMs: this.#clock.monotonicMs(),
     };
   }
 
   /** Proves the path of the recorded executable, or says why it cannot. */
-  #prove(folder: Fd, record: ConnectionRecord): ExeProof {
+  #prove(folder: Fd, recorded: RecordedFile): ExeProof {
     const link = this.#libc.readLinkAt(folder, EXE, new Uint8Array(MAX_PATH_BYTES));
     if (typeof link === "number") return doubt("", "process-gone");
     const shownPath = new TextDecoder().decode(link);
-    if (record.exe.inode === 0n) return doubt(shownPath, "no-kernel-facts");
+    if (recorded.inode === 0n) return doubt(shownPath, "no-kernel-facts");
     const running = this.#libc.statAt(folder, EXE);
     if (typeof running === "number") return doubt(shownPath, "process-gone");
-    const recorded = recordedFile(record);
     if (running.inode !== recorded.inode || running.device !== recorded.device) {
       return doubt(shownPath, "executable-changed");
     }
