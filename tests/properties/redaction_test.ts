@@ -146,6 +146,7 @@ Deno.test("redactSource() reads each character a bounded number of times, whatev
 });
 
 const ADVERSARIAL = [
+  "eyJa.eyJbpwd://",
   "eyJ",
   "eyJ.",
   "key=!",

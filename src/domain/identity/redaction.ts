@@ -79,13 +79,22 @@ export function redactSource(
   let at = 0;
   for (let next = firstOf(found); next !== null; next = firstOf(found)) {
     redacted += text.slice(at, next.start) + REDACTION_MARK;
-    at = next.end;
+    at = endOfOverlap(found, next.end);
     for (const [index, find] of finders.entries()) {
       const span = found[index] ?? null;
       if (span !== null && span.start < at) found[index] = find(text, at);
     }
   }
   return redacted + text.slice(at, text.length);
+}
+
+/**
+ * Where the last of the spans ends that hang together with one ending at `end`. Secrets may reach into each other; what is left
+ * of one would be looked for again and again, and is a secret all the same.
+ */
+function endOfOverlap(spans: readonly (Span | null)[], end: number): number {
+  const longer = spans.find((span) => span !== null && span.start < end && span.end > end);
+  return longer === undefined || longer === null ? end : endOfOverlap(spans, longer.end);
 }
 
 /** The span that starts first; of two that start together the longer one. */
