@@ -23,12 +23,15 @@ import type { Measurement } from "./measurement.ts";
 import { failed } from "./measurement.ts";
 import { measureConnections, measureIdle } from "./memory.ts";
 import { type BenchOptions, parseOptions, USAGE } from "./options.ts";
-import { machineFacts, resultJson, rowsOf, table } from "./report.ts";
+import { programOf } from "./program.ts";
+import { machineFacts, othersShare, resultJson, rowsOf, table } from "./report.ts";
 import { BenchStage } from "./stage.ts";
 import { measureStarts } from "./start.ts";
 
 const HELD: readonly RowId[] = ["held-policy", "held-rotation", "held-status", "held-scan"];
 const STARTS: readonly RowId[] = ["start-listening", "start-signed"];
+/** Above this share of the processors a warning is due. */
+const MOST_BY_OTHERS = 0.1;
 
 await runTool(async () => {
   const options = parseOptions(Deno.args);
@@ -39,10 +42,15 @@ await runTool(async () => {
   Deno.chdir(new URL("../..", import.meta.url));
   requirements();
   await ensureTools([...BUILD_TOOLS, ...RUN_TOOLS, "curl", "nginx", "wrk"]);
-  await buildBpf();
-  await fetchModules(["main.ts", "tools/bench/parts/attribution.ts"]);
-  const machine = machineFacts();
-  const rows = rowsOf(await measureAll(options));
+  const objects = await buildBpf();
+  await fetchModules(["main.ts", "tools/bench/parts/event_loop.ts"]);
+  const program = await programOf(options.program);
+  const others = await othersShare();
+  const machine = { ...machineFacts(), othersPerCent: Math.round(others * 100) };
+  if (others > MOST_BY_OTHERS) {
+    console.log(`others use ${machine.othersPerCent} % of the processors: expect worse figures`);
+  }
+  const rows = rowsOf(await measureAll(options, program, objects));
   console.log(`
 ${Object.entries(machine).map(([name, value]) => `${name} ${value}`).join(", ")}
 
@@ -56,8 +64,22 @@ not part of this agent yet and have no row.`);
   return rows.every(({ verdict }) => verdict === "must" || verdict === "stretch") ? 0 : 1;
 });
 
+/** Leaves nothing behind after Ctrl-C. */
+function closeWhenAsked(stage: BenchStage): void {
+  for (const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
+    Deno.addSignalListener(signal, async () => {
+      await stage.close();
+      Deno.exit(code);
+    });
+  }
+}
+
 /** Runs the measurements that were asked for. Those that need no agent come first, those that load it last. */
-async function measureAll(options: BenchOptions): Promise<Measurement[]> {
+async function measureAll(
+  options: BenchOptions,
+  program: readonly string[],
+  objects: string,
+): Promise<Measurement[]> {
   const found: Measurement[] = [];
   const wants = (...ids: readonly RowId[]) => ids.some((id) => options.rows.has(id));
   const measure = async (
@@ -76,8 +98,9 @@ async function measureAll(options: BenchOptions): Promise<Measurement[]> {
   };
   await using stage = await withProgress(
     "making the sandbox with the simulated host and nginx",
-    () => BenchStage.create(options.program),
+    () => BenchStage.create(program, objects),
   );
+  closeWhenAsked(stage);
   await measure(["attribution"], "attribution", () => measureAttribution(stage));
   await measure(HELD, "event loop", () => measureEventLoop(stage));
   await measure(STARTS, "starting the agent again and again", () => measureStarts(stage));

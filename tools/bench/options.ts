@@ -14,8 +14,8 @@ export interface BenchOptions {
   readonly rows: ReadonlySet<RowId>;
   /** File for the result as JSON; `null` for none. */
   readonly jsonPath: string | null;
-  /** A compiled agent to measure in place of the source; `null` for the source. */
-  readonly program: string | null;
+  /** What is measured: the code bundled as for the executable, the tree as it is, or a compiled agent. */
+  readonly program: "bundle" | "source" | { readonly path: string };
 }
 
 export const USAGE = `Usage: deno task bench [options]
@@ -27,7 +27,8 @@ Measures the whole agent, through the real redirect, beside the direct path and 
   --seconds N         seconds of load for each candidate in a round, default 2
   --idle-seconds N    quiet time before the idle memory is looked at, default 60
   --idle-minutes N    the same in minutes; the budget speaks of 10
-  --program PATH      a compiled agent to measure in place of the source
+  --source            measure the tree as it is, not bundled as it is for the executable
+  --program PATH      measure a compiled agent
   --json FILE         also write everything that was measured to FILE
 
 Rows: ${BUDGETS.map(({ id }) => id).join(", ")}
@@ -46,6 +47,7 @@ export function parseOptions(args: readonly string[]): BenchOptions {
         seconds: { type: "string" },
         "idle-seconds": { type: "string" },
         "idle-minutes": { type: "string" },
+        source: { type: "boolean" },
         program: { type: "string" },
         json: { type: "string" },
         help: { type: "boolean", short: "h" },
@@ -63,8 +65,13 @@ export function parseOptions(args: readonly string[]): BenchOptions {
     idleSeconds: count("idle-minutes", 0) * 60 || count("idle-seconds", 60),
     rows: rowsOf(text("only")),
     jsonPath: text("json") ?? null,
-    program: text("program") ?? null,
+    program: programOf(text("program"), values["source"] === true),
   };
+}
+
+function programOf(path: string | undefined, isSource: boolean): BenchOptions["program"] {
+  if (path !== undefined) return { path };
+  return isSource ? "source" : "bundle";
 }
 
 function wholeNumber(name: string, text: string | undefined, fallback: number): number {

@@ -34,11 +34,13 @@ export class BenchStage {
     readonly plainCgroup: string,
   ) {}
 
-  static async create(program: string | null): Promise<BenchStage> {
+  /** `objects` is the folder with the compiled kernel programs. */
+  static async create(program: readonly string[], objects: string): Promise<BenchStage> {
     const world = await World.create({
       label: "bench",
       simulatorArgs: ["--bind-imds", SIMULATED_IMDS],
-      ...(program === null ? {} : { program: [program] }),
+      program,
+      config: { ebpfFileFullPath: `${await Deno.realPath(objects)}/redirector.o` },
     });
     try {
       const clients = await buildClients(world.sandbox.folder);
