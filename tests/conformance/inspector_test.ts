@@ -5,9 +5,12 @@ import { FakeClock } from "../fakes/fake_clock.ts";
 import { startShell } from "../fakes/linux_process.ts";
 import { inspectorSuite } from "./inspector.ts";
 
+/** The library stays loaded, so it is loaded outside of the tests. */
+const libc = new Libc();
+
 inspectorSuite("ProcessInspector", () => {
   const inspector = new ProcessInspector(
-    new Libc(),
+    libc,
     new FakeClock(),
     (text) => text as RedactedText,
   );

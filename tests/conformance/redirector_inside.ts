@@ -19,11 +19,14 @@ sys.stdout.flush()
 sys.stdin.read()
 `;
 
+/** The libraries stay loaded, so they are loaded outside of the tests. */
+const libc = new Libc();
+const libbpf = new Libbpf(libc, () => {});
+
 redirectorSuite("LinuxRedirector", () => {
-  const libc = new Libc();
   const redirector = new LinuxRedirector(
     libc,
-    new Libbpf(libc, () => {}),
+    libbpf,
     {
       cgroupRoot: cgroup,
       bpfFolder: `${folder}/bpf`,

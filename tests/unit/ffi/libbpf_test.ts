@@ -3,9 +3,13 @@ import { ErrnoError } from "../../../ffi/errno.ts";
 import { BpfLoadError, Libbpf } from "../../../ffi/libbpf.ts";
 import { Libc } from "../../../ffi/libc.ts";
 
+/** The libraries stay loaded, so they are loaded outside of the tests. */
+const libc = new Libc();
+const messages: string[] = [];
+const libbpf = new Libbpf(libc, (level, text) => messages.push(`${level}: ${text}`));
+
 Deno.test("load() of something that is no object fails with number, name and libbpf's own words", () => {
-  const messages: string[] = [];
-  const libbpf = new Libbpf(new Libc(), (level, text) => messages.push(`${level}: ${text}`));
+  messages.length = 0;
   const image = new TextEncoder().encode("nothing of the kind, however long it goes on about it");
   assert.throws(() => libbpf.load(image, new Map()), (error) => {
     assert.ok(error instanceof BpfLoadError);
@@ -18,7 +22,6 @@ Deno.test("load() of something that is no object fails with number, name and lib
 });
 
 Deno.test("load() forgets what an earlier attempt was told", () => {
-  const libbpf = new Libbpf(new Libc(), () => {});
   const attempt = () => {
     try {
       libbpf.load(new Uint8Array(64), new Map());
@@ -33,13 +36,10 @@ Deno.test("load() forgets what an earlier attempt was told", () => {
 });
 
 Deno.test("possibleCpus() counts at least the processors that run", () => {
-  const libbpf = new Libbpf(new Libc(), () => {});
   assert.ok(libbpf.possibleCpus() >= navigator.hardwareConcurrency);
 });
 
 Deno.test("what is no map and no link is refused with the name of what was attempted", () => {
-  const libc = new Libc();
-  const libbpf = new Libbpf(libc, () => {});
   using map = libbpf.map(libc.openFolder("/"), "records");
   const bytes = () => new Uint8Array(8);
   const refused = (attempted: RegExp) => (error: unknown) =>

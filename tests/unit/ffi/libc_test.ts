@@ -3,6 +3,8 @@ import { ErrnoError } from "../../../ffi/errno.ts";
 import { Libc } from "../../../ffi/libc.ts";
 import { cString, StructBuffer } from "../../../ffi/struct.ts";
 
+/** The library stays loaded, so it is loaded outside of the tests. */
+const libc = new Libc();
 const PROC_MAGIC = 0x9fa0;
 const NOBODY_HAS_THIS_UID = 4_294_967_294;
 
@@ -26,7 +28,7 @@ function failsWith(code: string | RegExp, attempted: RegExp) {
 }
 
 /** Descriptor of the socket whose own end is `address` and whose peer's port is `peerPort`; 0 for a listener. */
-function descriptorOf(libc: Libc, local: Deno.NetAddr, peerPort: number): number {
+function descriptorOf(local: Deno.NetAddr, peerPort: number): number {
   for (const { name } of Deno.readDirSync("/proc/self/fd")) {
     const fd = Number(name);
     if (libc.localOf(fd)?.port !== local.port) continue;
@@ -36,7 +38,6 @@ function descriptorOf(libc: Libc, local: Deno.NetAddr, peerPort: number): number
 }
 
 Deno.test("bootNs() is the time that the system says it is up", () => {
-  const libc = new Libc();
   const before = libc.bootNs();
   const uptime = Number(Deno.readTextFileSync("/proc/uptime").split(" ")[0]);
   const after = libc.bootNs();
@@ -45,13 +46,12 @@ Deno.test("bootNs() is the time that the system says it is up", () => {
 });
 
 Deno.test("netnsCookie() names the namespace: the same each time", () => {
-  const libc = new Libc();
-  assert.ok(libc.netnsCookie() > 0n);
-  assert.equal(libc.netnsCookie(), new Libc().netnsCookie());
+  const cookie = libc.netnsCookie();
+  assert.ok(cookie > 0n);
+  assert.equal(libc.netnsCookie(), cookie);
 });
 
 Deno.test("openFolder() fails with the number's name and the path", () => {
-  const libc = new Libc();
   assert.throws(() => libc.openFolder("/no/such"), failsWith("ENOENT", /\/no\/such/));
   assert.throws(() => libc.openFolderForReading("/no/such"), failsWith("ENOENT", /\/no\/such/));
   assert.throws(() => libc.openFolder("/proc/self/stat"), failsWith("ENOTDIR", /stat/));
@@ -59,7 +59,6 @@ Deno.test("openFolder() fails with the number's name and the path", () => {
 
 Deno.test("statAt() says what the system says of a file, links followed", () =>
   inFolder(async (path) => {
-    const libc = new Libc();
     await Deno.writeTextFile(`${path}/file`, "x", { mode: 0o640 });
     await Deno.symlink("file", `${path}/link`);
     using folder = libc.openFolder(path);
@@ -77,7 +76,6 @@ Deno.test("statAt() says what the system says of a file, links followed", () =>
 
 Deno.test("readAt() reads as much as fits, readLinkAt() reads a link's own text", () =>
   inFolder(async (path) => {
-    const libc = new Libc();
     await Deno.writeTextFile(`${path}/file`, "content");
     await Deno.symlink("somewhere/else", `${path}/link`);
     using folder = libc.openFolder(path);
@@ -95,7 +93,6 @@ Deno.test("readAt() reads as much as fits, readLinkAt() reads a link's own text"
   }));
 
 Deno.test("duplicate() gives a descriptor of its own of the same file", () => {
-  const libc = new Libc();
   using folder = libc.openFolder("/");
   const copy = libc.duplicate(folder.number);
   assert.notEqual(copy.number, folder.number);
@@ -106,24 +103,21 @@ Deno.test("duplicate() gives a descriptor of its own of the same file", () => {
 
 Deno.test("mount() and unmount() fail with a name, whoever tries", () =>
   inFolder((folder) => {
-    const libc = new Libc();
     assert.throws(() => libc.mount("nosuchfs", folder, ""), failsWith(/EPERM|ENODEV/, /nosuchfs/));
     assert.throws(() => libc.unmount(folder), failsWith(/EPERM|EINVAL/, /unmount/));
   }));
 
 Deno.test("fileSystemType() knows the file system by its number", () => {
-  const libc = new Libc();
   assert.equal(libc.fileSystemType("/proc"), PROC_MAGIC);
   assert.notEqual(libc.fileSystemType("/"), PROC_MAGIC);
   assert.throws(() => libc.fileSystemType("/no/such"), failsWith("ENOENT", /\/no\/such/));
 });
 
 Deno.test("peerOf() and localOf() tell both ends of a connection, and null of everything else", async () => {
-  const libc = new Libc();
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   using client = await Deno.connect({ port: listener.addr.port });
   using server = await listener.accept();
-  const fd = descriptorOf(libc, server.localAddr, server.remoteAddr.port);
+  const fd = descriptorOf(server.localAddr, server.remoteAddr.port);
   assert.deepEqual(libc.peerOf(fd), { address: "127.0.0.1", port: client.localAddr.port });
   assert.deepEqual(libc.localOf(fd), { address: "127.0.0.1", port: listener.addr.port });
   using folder = libc.openFolder("/");
@@ -133,7 +127,6 @@ Deno.test("peerOf() and localOf() tell both ends of a connection, and null of ev
 });
 
 Deno.test("localOf() is null for an IPv6 socket", () => {
-  const libc = new Libc();
   using listener = Deno.listen({ hostname: "::1", port: 0 });
   for (const { name } of Deno.readDirSync("/proc/self/fd")) {
     assert.notEqual(libc.localOf(Number(name))?.port, listener.addr.port);
@@ -141,11 +134,10 @@ Deno.test("localOf() is null for an IPv6 socket", () => {
 });
 
 Deno.test("bytesReceived() counts what came, read or not", async () => {
-  const libc = new Libc();
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   using client = await Deno.connect({ port: listener.addr.port });
   using server = await listener.accept();
-  const fd = descriptorOf(libc, server.localAddr, server.remoteAddr.port);
+  const fd = descriptorOf(server.localAddr, server.remoteAddr.port);
   assert.equal(libc.bytesReceived(fd), 0);
   await client.write(new Uint8Array(1000));
   await server.read(new Uint8Array(10));
@@ -155,25 +147,22 @@ Deno.test("bytesReceived() counts what came, read or not", async () => {
 });
 
 Deno.test("shutDown() ends a connection on both sides", async () => {
-  const libc = new Libc();
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   using client = await Deno.connect({ port: listener.addr.port });
   using server = await listener.accept();
-  libc.shutDown(descriptorOf(libc, server.localAddr, server.remoteAddr.port));
+  libc.shutDown(descriptorOf(server.localAddr, server.remoteAddr.port));
   assert.equal(await client.read(new Uint8Array(1)), null);
   assert.equal(await server.read(new Uint8Array(1)), null);
 });
 
 Deno.test("setBacklog() takes a listener, and says so when it is none", () => {
-  const libc = new Libc();
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  libc.setBacklog(descriptorOf(libc, listener.addr as Deno.NetAddr, 0), 100);
+  libc.setBacklog(descriptorOf(listener.addr as Deno.NetAddr, 0), 100);
   using folder = libc.openFolder("/");
   assert.throws(() => libc.setBacklog(folder.number, 100), failsWith(/ENOTSOCK|EBADF/, /100/));
 });
 
 Deno.test("raiseDescriptorLimit() never lowers, and goes as far as it may", () => {
-  const libc = new Libc();
   const now = libc.raiseDescriptorLimit(1);
   assert.ok(now > 1);
   const most = libc.raiseDescriptorLimit(2 ** 40);
@@ -183,7 +172,6 @@ Deno.test("raiseDescriptorLimit() never lowers, and goes as far as it may", () =
 
 Deno.test("sendUnixDatagram() delivers one datagram to a path and to an abstract name", () =>
   inFolder((path) => {
-    const libc = new Libc();
     const encoder = new TextEncoder();
     for (const name of [encoder.encode(`${path}/socket\0`), encoder.encode(`\0${path}`)]) {
       using receiver = new Receiver(name);
@@ -193,7 +181,6 @@ Deno.test("sendUnixDatagram() delivers one datagram to a path and to an abstract
   }));
 
 Deno.test("sendUnixDatagram() fails with a name where nobody listens or the name is too long", () => {
-  const libc = new Libc();
   const name = (text: string) => new TextEncoder().encode(text);
   assert.throws(() => libc.sendUnixDatagram(name("/no/such\0"), "x"), failsWith("ENOENT", /Unix/));
   assert.throws(
@@ -203,13 +190,11 @@ Deno.test("sendUnixDatagram() fails with a name where nobody listens or the name
 });
 
 Deno.test("userById() knows root, and null is nobody", async () => {
-  const libc = new Libc();
   assert.deepEqual(await libc.userById(0), { name: "root", gid: 0 });
   assert.equal(await libc.userById(NOBODY_HAS_THIS_UID), null);
 });
 
 Deno.test("groupById() and groupIds() know root's group", async () => {
-  const libc = new Libc();
   assert.equal(await libc.groupById(0), "root");
   assert.equal(await libc.groupById(NOBODY_HAS_THIS_UID), null);
   const groups = await libc.groupIds("root", 0);
@@ -218,7 +203,6 @@ Deno.test("groupById() and groupIds() know root's group", async () => {
 });
 
 Deno.test("many look-ups at once keep their answers apart", async () => {
-  const libc = new Libc();
   const answers = await Promise.all(
     Array.from({ length: 50 }, (_, index) => libc.userById(index % 2 ? 0 : NOBODY_HAS_THIS_UID)),
   );

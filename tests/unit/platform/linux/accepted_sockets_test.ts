@@ -4,6 +4,9 @@ import type { AcceptedSocket } from "../../../../src/agent/proxy/mod.ts";
 import { OwnSockets } from "../../../../src/platform/linux/accepted_sockets.ts";
 import { FakeClock } from "../../../fakes/fake_clock.ts";
 
+/** The library stays loaded, so it is loaded outside of the tests. */
+const libc = new Libc();
+
 /** A listener with clients, and what the scan finds of it. */
 class Stand implements Disposable {
   readonly listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
@@ -12,7 +15,7 @@ class Stand implements Disposable {
 
   constructor() {
     const { port } = this.listener.addr;
-    this.sockets = new OwnSockets(new Libc(), new FakeClock(), { address: "127.0.0.1", port });
+    this.sockets = new OwnSockets(libc, new FakeClock(), { address: "127.0.0.1", port });
   }
 
   async connect(): Promise<[Deno.TcpConn, Deno.TcpConn]> {

@@ -8,11 +8,13 @@ import {
 import { FakeClock } from "../../../fakes/fake_clock.ts";
 import { kernelDevice, recordOf, startShell } from "../../../fakes/linux_process.ts";
 
+/** The library stays loaded, so it is loaded outside of the tests. */
+const libc = new Libc();
 const PROOF_TTL_MS = 60_000;
 
 function stand(redact = (text: string) => text as RedactedText) {
   const clock = new FakeClock();
-  return { clock, inspector: new ProcessInspector(new Libc(), clock, redact) };
+  return { clock, inspector: new ProcessInspector(libc, clock, redact) };
 }
 
 function doubtOf(exe: ExeProof): string | null {
