@@ -127,6 +127,19 @@ export function redirectorSuite(name: string, open: () => Promise<RedirectorStan
     },
   );
 
+  attached("does not take what was known of a peer for what is", async ({ redirector, dial }) => {
+    redirector.setTargets({ imds: "enforce" });
+    const [one, other] = [await dial(imds, 1000), await dial(imds, 1001)];
+    assert.ok(one.peer && other.peer);
+    const known = redirector.attribute(one.peer);
+    assert.deepEqual(redirector.attribute(one.peer, known), known);
+    const others = redirector.attribute(other.peer, known);
+    assert.equal(others.kind === "redirected" && others.record.uid, 1001);
+    await one.close();
+    assert.deepEqual(redirector.attribute(one.peer, known), { kind: "unattributed" });
+    await other.close();
+  });
+
   attached(
     "calls a connection direct that dialled the listener, with its user",
     async ({ redirector, dial }) => {

@@ -13,6 +13,8 @@ Deno.test("Fd is closed once, however often it is disposed of", () => {
 Deno.test("Fd cannot be used after it was closed", () => {
   const fd = new Fd(0, () => {});
   assert.equal(fd.number, 0);
+  assert.equal(fd.isOpen, true);
   fd[Symbol.dispose]();
+  assert.equal(fd.isOpen, false);
   assert.throws(() => fd.number, /closed descriptor/);
 });

@@ -74,6 +74,19 @@ Deno.test("statAt() says what the system says of a file, links followed", () =>
     assert.equal(libc.statAt(folder, cString("none")), 2);
   }));
 
+Deno.test("isFileAt() compares device and inode", () =>
+  inFolder(async (path) => {
+    await Deno.writeTextFile(`${path}/file`, "x");
+    using folder = libc.openFolder(path);
+    const status = libc.statAt(folder, cString("file"));
+    assert.ok(typeof status !== "number");
+    const { device, inode } = status;
+    assert.equal(libc.isFileAt(folder, cString("file"), { device, inode }), true);
+    assert.equal(libc.isFileAt(folder, cString("file"), { device, inode: inode + 1n }), false);
+    assert.equal(libc.isFileAt(folder, cString("file"), { device: device + 1n, inode }), false);
+    assert.equal(libc.isFileAt(folder, cString("none"), { device, inode }), 2);
+  }));
+
 Deno.test("readAt() reads as much as fits, readLinkAt() reads a link's own text", () =>
   inFolder(async (path) => {
     await Deno.writeTextFile(`${path}/file`, "content");
