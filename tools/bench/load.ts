@@ -31,7 +31,7 @@ export interface Run extends Load {
 }
 
 /** All candidates once, in alternating order. */
-export type Round = Readonly<Record<Candidate, Run>>;
+export type Round = ReadonlyMap<Candidate, Run>;
 
 const WARM_UP_SECONDS = 1;
 /** Below this a request did not have a connection of its own. */
@@ -44,18 +44,19 @@ const LEAST_OPENED = 0.98;
 export async function measureShape(
   stage: BenchStage,
   shape: Shape,
+  candidates: readonly Candidate[],
   rounds: number,
   seconds: number,
 ): Promise<Measurement> {
-  for (const candidate of CANDIDATES) await run(stage, shape, candidate, WARM_UP_SECONDS);
+  for (const candidate of candidates) await run(stage, shape, candidate, WARM_UP_SECONDS);
   const results: Round[] = [];
   for (let round = 0; round < rounds; round++) {
-    const order = round % 2 === 0 ? CANDIDATES : CANDIDATES.toReversed();
-    const runs: Partial<Record<Candidate, Run>> = {};
-    for (const candidate of order) runs[candidate] = await run(stage, shape, candidate, seconds);
-    results.push(runs as Round);
+    const order = round % 2 === 0 ? candidates : candidates.toReversed();
+    const runs = new Map<Candidate, Run>();
+    for (const candidate of order) runs.set(candidate, await run(stage, shape, candidate, seconds));
+    results.push(runs);
   }
-  return judge(shape, results);
+  return judge(shape, candidates, results);
 }
 
 async function run(
@@ -65,7 +66,7 @@ async function run(
   seconds: number,
 ): Promise<Run> {
   const { url, options } = ROUTES[candidate];
-  const pid = { direct: null, nginx: stage.proxyPid, agent: stage.agentPid }[candidate];
+  const pid = stage.pidOf(candidate);
   const [cpuBefore, openedBefore] = [pid === null ? 0 : cpuNs(pid), activeOpens(stage.proxyPid)];
   const { clients, isNewEach } = shape;
   const load = await runWrk(stage.world.sandbox, { url, clients, isNewEach, seconds }, options);
@@ -74,37 +75,50 @@ async function run(
 }
 
 /** A fast refusal is not a fast answer, and a connection used twice is not a new one: both spoil the row. */
-function judge(shape: Shape, rounds: readonly Round[]): Measurement {
+function judge(
+  shape: Shape,
+  candidates: readonly Candidate[],
+  rounds: readonly Round[],
+): Measurement {
   const { id, measure } = shape;
-  const of = (candidate: Candidate) => rounds.map((round) => round[candidate]);
+  const details = rounds.map((round) => Object.fromEntries(round));
+  const of = (candidate: Candidate) =>
+    rounds.map((round) => round.get(candidate)).filter((each) => each !== undefined);
   for (const candidate of CANDIDATES) {
     const runs = of(candidate);
     const refused = runs.reduce((sum, each) => sum + each.refused, 0);
     const broken = runs.reduce((sum, each) => sum + each.broken, 0);
     if (refused + broken > 0) {
-      return failed(id, `${candidate}: ${refused} refused, ${broken} broken`, rounds);
+      return failed(id, `${candidate}: ${refused} refused, ${broken} broken`, details);
     }
     if (shape.isNewEach && runs.some(({ opened }) => opened < LEAST_OPENED)) {
-      return failed(id, `${candidate}: connections were used twice`, rounds);
+      return failed(id, `${candidate}: connections were used twice`, details);
     }
   }
   const value = (run: Run) => measure === "p50" ? run.p50Us : run.rate;
-  const ratios = (to: Candidate) => rounds.map((each) => value(each.agent) / value(each[to]));
-  const shown = CANDIDATES.map((candidate) =>
+  /** Of one candidate to another, in each round. */
+  const ratios = (from: Candidate, to: Candidate) => {
+    const [above, below] = [of(from).map(value), of(to).map(value)];
+    return above.map((each, round) => each / (below[round] ?? NaN));
+  };
+  const shown = candidates.map((candidate) =>
     `${candidate} ${Math.round(median(of(candidate).map(value)))}`
   ).join(", ");
-  const cpu = (candidate: Candidate) => median(of(candidate).map(({ cpuUs }) => cpuUs ?? NaN));
+  const cpu = candidates.filter((candidate) => candidate !== "direct").map((candidate) =>
+    `${candidate} ${median(of(candidate).map(({ cpuUs }) => cpuUs ?? NaN)).toFixed(0)}`
+  ).join(", ");
+  const toNginx = ratios("agent", "nginx");
   return {
     id,
-    value: median(ratios("nginx")),
-    note: `${range(ratios("nginx"), 2)}; ${measure === "p50" ? "p50 us" : "1/s"}: ${shown}; ` +
-      `CPU us: agent ${cpu("agent").toFixed(0)}, nginx ${cpu("nginx").toFixed(0)}`,
+    value: median(toNginx),
+    note: `${range(toNginx, 2)}; ${measure === "p50" ? "p50 us" : "1/s"}: ${shown}; CPU us: ${cpu}`,
     details: {
-      ratioToNginx: ratios("nginx"),
-      ratioToDirect: ratios("direct"),
+      ratioToNginx: Object.fromEntries(
+        candidates.map((candidate) => [candidate, median(ratios(candidate, "nginx"))]),
+      ),
       addedP50Us: median(of("agent").map((run) => run.p50Us)) -
         median(of("direct").map((run) => run.p50Us)),
-      rounds,
+      rounds: details,
     },
   };
 }

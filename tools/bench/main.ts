@@ -25,7 +25,7 @@ import { measureConnections, measureIdle } from "./memory.ts";
 import { type BenchOptions, parseOptions, USAGE } from "./options.ts";
 import { programOf } from "./program.ts";
 import { machineFacts, othersShare, resultJson, rowsOf, table } from "./report.ts";
-import { BenchStage } from "./stage.ts";
+import { BenchStage, CANDIDATES, FLOORS } from "./stage.ts";
 import { measureStarts } from "./start.ts";
 
 const HELD: readonly RowId[] = ["held-policy", "held-rotation", "held-status", "held-scan"];
@@ -117,11 +117,14 @@ async function measureAll(
     () => measureConnectCost(stage),
   );
   await measure(["rss-1000"], "memory with 1,000 connections", () => measureConnections(stage));
+  if (options.explain) await stage.startFloors();
+  const candidates = [...CANDIDATES, ...(options.explain ? FLOORS : [])];
   for (const shape of SHAPES) {
+    const { rounds, seconds } = options;
     await measure(
       [shape.id],
       `load: ${shape.id}`,
-      () => measureShape(stage, shape, options.rounds, options.seconds),
+      () => measureShape(stage, shape, candidates, rounds, seconds),
     );
   }
   return found;

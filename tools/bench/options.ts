@@ -12,6 +12,8 @@ export interface BenchOptions {
   readonly idleSeconds: number;
   /** Rows to measure. */
   readonly rows: ReadonlySet<RowId>;
+  /** Whether proxies of least effort are measured beside the agent. */
+  readonly explain: boolean;
   /** File for the result as JSON; `null` for none. */
   readonly jsonPath: string | null;
   /** What is measured: the code bundled as for the executable, the tree as it is, or a compiled agent. */
@@ -27,6 +29,7 @@ Measures the whole agent, through the real redirect, beside the direct path and 
   --seconds N         seconds of load for each candidate in a round, default 2
   --idle-seconds N    quiet time before the idle memory is looked at, default 60
   --idle-minutes N    the same in minutes; the budget speaks of 10
+  --explain           measure proxies of least effort as well: what the runtime alone costs
   --source            measure the tree as it is, not bundled as it is for the executable
   --program PATH      measure a compiled agent
   --json FILE         also write everything that was measured to FILE
@@ -47,6 +50,7 @@ export function parseOptions(args: readonly string[]): BenchOptions {
         seconds: { type: "string" },
         "idle-seconds": { type: "string" },
         "idle-minutes": { type: "string" },
+        explain: { type: "boolean" },
         source: { type: "boolean" },
         program: { type: "string" },
         json: { type: "string" },
@@ -64,6 +68,7 @@ export function parseOptions(args: readonly string[]): BenchOptions {
     seconds: count("seconds", 2),
     idleSeconds: count("idle-minutes", 0) * 60 || count("idle-seconds", 60),
     rows: rowsOf(text("only")),
+    explain: values["explain"] === true,
     jsonPath: text("json") ?? null,
     program: programOf(text("program"), values["source"] === true),
   };
