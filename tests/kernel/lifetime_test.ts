@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { REDIRECTOR_ABI } from "../../src/platform/linux/record_layout.ts";
+import { bpftool } from "./kernel_objects.ts";
 import {
   eventually,
   kernelTest,
@@ -69,20 +71,21 @@ kernelTest("a record stays while the socket is half closed", async (machine) => 
   const [caller, told] = await opened(
     machine,
     probe,
-    `
-s.sendall(request())
-s.shutdown(socket.SHUT_WR)
-say(answer(s))
-wait()
-s.close()
-wait()
-`,
+    "say(s.shutdown(socket.SHUT_WR))\nwait()\ns.close()\nwait()",
   );
+  // While it stands still, the listener cannot close its side.
+  probe.kill("SIGSTOP");
   await caller.hears();
-  const seen = await caller.says<{ kind: string; record: { cookie: string } }>();
-  assert.deepEqual([seen.kind, seen.record.cookie], ["redirected", told.me.cookie]);
+  await caller.says();
+  const { ino } = await Deno.stat(machine.sandbox.cgroup);
+  const pins = `${machine.sandbox.folder}/bpf/${ino}`;
+  const dump = () =>
+    bpftool<unknown[]>("map", "dump", "pinned", `${pins}/abi${REDIRECTOR_ABI}_records`);
+  assert.equal((await dump()).length, 1);
+  probe.kill("SIGCONT");
   await caller.hears();
   await assertNothingLives(probe, told);
+  assert.equal((await dump()).length, 0);
   await caller.ended();
   await probe.stop();
 });
