@@ -323,8 +323,12 @@ e2eTest("a full disk costs lines, which are counted, and nothing else", {
     assert.equal(await scene.statusOf(VERSIONS_URL, AS_NOBODY), 403);
   }
   assert.deepEqual(await bothServed(scene), [200, 200]);
-  const { answer } = await scene.curl(["-H", "Metadata: true", STATUS_URL]);
-  assert.match(answer?.body ?? "", /"monitorStatus":{"status":"STOPPED","message":"[^"]*ENOSPC/);
+  // A new state of the channel makes the document be written at once.
+  await scene.setModes({ wireserver: "enforce", imds: "audit" });
+  await until("the monitor says that the disk is full", async () => {
+    const { answer } = await scene.curl(["-H", "Metadata: true", STATUS_URL]);
+    return /"monitorStatus":{"status":"STOPPED","message":"[^"]*ENOSPC/.test(answer?.body ?? "");
+  });
 
   await Deno.remove(ballast);
   await until("the loss is told", async () => {
