@@ -5,6 +5,7 @@ import {
   CLIENT_TOOLS,
   denoEnvironment,
   ensureTools,
+  nodePath,
   unpackPackage,
 } from "../../tools/setup/mod.ts";
 import { PYTHON } from "../kernel/machine.ts";
@@ -233,7 +234,7 @@ e2eTest("Node's http keeps one connection for 200 requests with pauses", {}, asy
   const script = await scene.place("clients/node_http.mjs");
   const seen = await scene.observe(async () => {
     const { stdout, stderr } = await scene.world.sandbox.run(
-      ["node", script, INSTANCE_URL, "200", "100"],
+      [nodePath() ?? "node", script, INSTANCE_URL, "200", "100"],
       AS_NOBODY,
     );
     assert.equal(stderr, "");
@@ -464,7 +465,8 @@ async function run(
 
 /** Node, or Deno in its place where the machine's Node is too old to have fetch. */
 function nodeCommand(): string[] {
-  const { stdout } = new Deno.Command("node", { args: ["--version"] }).outputSync();
+  const node = nodePath() ?? "node";
+  const { stdout } = new Deno.Command(node, { args: ["--version"] }).outputSync();
   const major = Number(/^v(\d+)/.exec(new TextDecoder().decode(stdout))?.[1] ?? 0);
-  return major >= 18 ? ["node"] : [Deno.execPath(), "run", "-A", "--no-config"];
+  return major >= 18 ? [node] : [Deno.execPath(), "run", "-A", "--no-config"];
 }

@@ -1,5 +1,6 @@
 /** Who takes the agent's place, or speaks past it. */
 import assert from "node:assert/strict";
+import { nodePath } from "../../tools/setup/mod.ts";
 import { PYTHON, Talker } from "../kernel/machine.ts";
 import { RawClient, request } from "./raw_client.ts";
 import { e2eTest, IMDS, INSTANCE, NOBODY, pause, until } from "./scene.ts";
@@ -70,7 +71,7 @@ e2eTest(
     const script = await scene.place("clients/http2_client.mjs");
     const { value, host, audit } = await scene.observe(async () => {
       const { stdout, stderr } = await scene.world.sandbox.run(
-        ["node", script, INSTANCE_URL],
+        [nodePath() ?? "node", script, INSTANCE_URL],
         AS_NOBODY,
       );
       assert.equal(stderr, "");

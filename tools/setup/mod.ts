@@ -11,7 +11,14 @@ export { type CommandOptions, type CommandOutcome, runCommand } from "./command.
 export { explain, Interrupted, type Problem, runTool, SetupError } from "./failure.ts";
 export { denoEnvironment, fetchModules, LOCKED } from "./modules.ts";
 export { ensureTools } from "./package_manager.ts";
-export { bpftoolPath, BUILD_TOOLS, CLIENT_TOOLS, RUN_TOOLS, type Tool } from "./packages.ts";
+export {
+  bpftoolPath,
+  BUILD_TOOLS,
+  CLIENT_TOOLS,
+  nodePath,
+  RUN_TOOLS,
+  type Tool,
+} from "./packages.ts";
 export { onPath } from "./program_path.ts";
 export { unpackPackage } from "./unpacked_package.ts";
 export { spoken, withProgress } from "./progress.ts";

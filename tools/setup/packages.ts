@@ -71,7 +71,7 @@ const TOOLS: Readonly<Record<Tool, ToolRow>> = {
   "llvm-strip": { present: () => onPath("llvm-strip") !== null, packages: everywhere("llvm") },
   "nginx": { present: () => onPath("nginx") !== null, packages: everywhere("nginx") },
   "node": {
-    present: () => onPath("node") !== null,
+    present: () => nodePath() !== null,
     packages: { apt: [["nodejs"]], dnf: [["nodejs"]], zypper: [["nodejs"]] },
   },
   "openssl": { present: () => onPath("openssl") !== null, packages: everywhere("openssl") },
@@ -100,6 +100,12 @@ export function packagesFor(tools: readonly Tool[], manager: Manager): (readonly
 export function bpftoolPath(): string | null {
   const candidates = [onPath("bpftool"), ...ubuntuBpftools()].filter((path) => path !== null);
   return candidates.find((path) => succeeds(path, ["version"])) ?? null;
+}
+
+/** Node itself, or null. Where a machine has none, `deno task` puts Deno on the path under this name. */
+export function nodePath(): string | null {
+  const folders = (Deno.env.get("PATH") ?? "").split(":");
+  return onPath("node", folders.filter((each) => !each.endsWith("/node_compat_bin")).join(":"));
 }
 
 function ubuntuBpftools(): string[] {
