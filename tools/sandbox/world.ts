@@ -23,10 +23,10 @@ const READY_LIMIT_MS = 20_000;
 const STOP_LIMIT_MS = 15_000;
 const LOG_HEADER_CHARACTERS = 34;
 
-/** The program out of this source tree. */
+/** The program out of this source tree. What it imports has been fetched: it never asks the registry about it again. */
 export function sourceProgram(): readonly string[] {
   const main = new URL("../../main.ts", import.meta.url).pathname;
-  return [Deno.execPath(), "run", "-A", ...LOCKED, main];
+  return [Deno.execPath(), "run", "-A", "--cached-only", ...LOCKED, main];
 }
 
 /** A sandbox with a running simulator on the host's side and an agent, started and stopped at will, on the VM's. */
