@@ -305,12 +305,13 @@ export class Pipeline {
       return this.#refuse(exchange, refusal(503, "upstream-failed", detail), true);
     }
     const { response, closes, isStream } = reply(answer, exchange.method, arrived.server);
-    this.#record(exchange, answer.status, null, false);
+    const nowMs = this.#parts.clock.monotonicMs();
+    this.#record(exchange, answer.status, null, false, nowMs);
     if (isStream) {
-      const end = () => this.#end(exchange, closes);
+      const end = () => this.#end(exchange, closes, this.#parts.clock.monotonicMs());
       arrived.info.completed.then(end, end);
     } else {
-      this.#end(exchange, closes);
+      this.#end(exchange, closes, nowMs);
     }
     return response;
   }
@@ -329,15 +330,17 @@ export class Pipeline {
     const json = name === "provision"
       ? provisionAnswerText(localEndpoints.provision(request.headers))
       : localEndpoints.aggregatedStatus();
-    this.#record(exchange, 200, null, false);
-    this.#end(exchange, false);
+    const nowMs = this.#parts.clock.monotonicMs();
+    this.#record(exchange, 200, null, false, nowMs);
+    this.#end(exchange, false, nowMs);
     return jsonResponse(json);
   }
 
   #refuse(exchange: Exchange, refused: Refusal, isError = false): Response {
     const unheard = exchange.isAbandoned || refused.reason === "body-incomplete";
-    this.#record(exchange, unheard ? 0 : refused.status, refused, isError);
-    this.#end(exchange, true);
+    const nowMs = this.#parts.clock.monotonicMs();
+    this.#record(exchange, unheard ? 0 : refused.status, refused, isError, nowMs);
+    this.#end(exchange, true, nowMs);
     return refusalResponse(refused.status, exchange.method);
   }
 
@@ -357,18 +360,21 @@ export class Pipeline {
     return this.#refuse(exchange, refusal(500, "internal-error", name), true);
   }
 
-  #record(exchange: Exchange, status: number, refused: Refusal | null, isError: boolean): void {
+  #record(
+    exchange: Exchange,
+    status: number,
+    refused: Refusal | null,
+    isError: boolean,
+    nowMs: number,
+  ): void {
     if (exchange.isRecorded) return;
     exchange.isRecorded = true;
-    this.#parts.audit.record(
-      exchange.entry(status, refused, isError, this.#parts.clock.monotonicMs()),
-    );
+    this.#parts.audit.record(exchange.entry(status, refused, isError, nowMs));
   }
 
-  #end(exchange: Exchange, closes: boolean): void {
+  #end(exchange: Exchange, closes: boolean, nowMs: number): void {
     if (!exchange.isOpen) return;
     exchange.isOpen = false;
-    const nowMs = this.#parts.clock.monotonicMs();
     const closeAtMs = closes ? nowMs + this.#parts.limits.lingerMs : Infinity;
     this.#parts.connections.end(exchange.connection, nowMs, closeAtMs);
   }
