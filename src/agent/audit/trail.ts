@@ -1,17 +1,15 @@
-import type { Caller } from "../../domain/identity/caller.ts";
 import type { SummaryEntry } from "../../domain/wire/status_document.ts";
-import { BoundedMap } from "../../runtime/bounded_map.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { formatHeader } from "../../runtime/log_line.ts";
 import type { Logger, LogLevel } from "../../runtime/logger.ts";
 import { RateLimit } from "../../runtime/rate_limit.ts";
 import { type LostLines, RollingFile } from "../../runtime/rolling_file.ts";
-import { callerFacts } from "./caller_facts.ts";
+import { type Known, KnownCallers } from "./known_callers.ts";
 import type { AuditEntry, AuditTrail } from "./record.ts";
 import { type LineStamp, noticeText, recordText, repetitionText } from "./record_text.ts";
-import { type Bucket, type CallerTrack, makeTrack, Repetitions } from "./repetitions.ts";
+import { type Bucket, Repetitions } from "./repetitions.ts";
 import { isSensitiveTarget } from "./sensitive_target.ts";
-import { countIn, type SummarySlot, SummaryTable } from "./summaries.ts";
+import { countIn, SummaryTable } from "./summaries.ts";
 import { type LineClass, WriteBudget } from "./write_budget.ts";
 
 /** The file's name is a contract. Source: authorization 6.1. */
@@ -23,8 +21,6 @@ const MOST_CLOSED_PER_SWEEP = 100;
 const MOST_NOTICES_PER_SWEEP = 64;
 /** Closing summaries of buckets that had to make room. */
 const EVICTION_LIMITS = { burst: 1000, perSecond: 50 } as const;
-/** Callers (the same user with the same command, on any connection) whose indexes are kept. */
-const MOST_KNOWN = 1024;
 
 export interface FileAuditTrailOptions {
   readonly clock: Clock;
@@ -36,12 +32,6 @@ export interface FileAuditTrailOptions {
   readonly budget?: WriteBudget;
   readonly maxBytes?: number;
   readonly mostBuckets?: number;
-}
-
-/** What is kept about callers alike: the way to their buckets and to their places in the summary. */
-interface Known extends CallerTrack {
-  /** By status: where requests count in the summary of all requests. */
-  readonly slots: Map<number, SummarySlot>;
 }
 
 /**
@@ -61,8 +51,7 @@ export class FileAuditTrail implements AuditTrail {
   readonly #repetitions: Repetitions;
   readonly #evictions = new RateLimit(EVICTION_LIMITS);
   readonly #complaints = new RateLimit({ burst: 1, perSecond: 0.1 });
-  readonly #knownByCaller = new WeakMap<Caller, Known>();
-  readonly #knownByKey = new BoundedMap<string, Known>(MOST_KNOWN);
+  readonly #callers = new KnownCallers();
   readonly #connections = new SummaryTable();
   readonly #failed = new SummaryTable();
   #seq = 0;
@@ -138,7 +127,7 @@ export class FileAuditTrail implements AuditTrail {
   #record(entry: AuditEntry): void {
     this.#requestCount++;
     const nowMs = this.#clock.monotonicMs();
-    const known = this.#knownOf(entry);
+    const known = this.#callers.of(entry);
     const open = this.#repetitions.find(known, entry, nowMs);
     const lineClass = lineClassOf(entry, open);
     // The line is written before anything is counted: a failure in between must not hide later requests of the kind.
@@ -169,20 +158,6 @@ export class FileAuditTrail implements AuditTrail {
       if (!this.#connections.isOther(slot)) known.slots.set(entry.status, slot);
     }
     countIn(slot, nowMs);
-  }
-
-  #knownOf(entry: AuditEntry): Known {
-    const { caller } = entry;
-    let known = caller === null ? undefined : this.#knownByCaller.get(caller);
-    if (known !== undefined) return known;
-    const fresh = makeTrack(entry, callerFacts(caller));
-    known = this.#knownByKey.get(fresh.keyPrefix);
-    if (known === undefined) {
-      known = { ...fresh, slots: new Map() };
-      this.#knownByKey.set(fresh.keyPrefix, known);
-    }
-    if (caller !== null) this.#knownByCaller.set(caller, known);
-    return known;
   }
 
   #bucketClosed(bucket: Bucket, why: "ended" | "evicted"): void {
