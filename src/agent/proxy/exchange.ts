@@ -16,6 +16,8 @@ export class Exchange {
   /** What Enforce would have said, when the policy only audits. */
   flagged: Refusal | null = null;
   signed = false;
+  /** The caller said that it sends nothing else on this connection. */
+  isLast = false;
   /** The caller left before it was answered. */
   isAbandoned = false;
   /** Whether the record was made. INVARIANT: exactly one for each request. */

@@ -20,6 +20,8 @@ export interface Intake {
   readonly method: string;
   /** Without fragment. The whole URL where no target can be told apart. */
   readonly target: string;
+  /** Whether the caller said that it sends nothing else on this connection; the server then closes it. */
+  readonly isLast: boolean;
   /** A request that passed the guards, or why it did not. */
   readonly outcome: ClientRequest | Refusal;
 }
@@ -44,7 +46,7 @@ export function takeIn(request: Request, ownAuthority: string, maxFields: number
   const authority = head.host === null || head.host === "" ? ownAuthority : head.host;
   const target = targetOf(url, authority);
   const outcome = judge(method, target, head, maxFields);
-  return { method, target: target ?? url, outcome };
+  return { method, target: target ?? url, isLast: head.isLast, outcome };
 }
 
 interface Fields {
@@ -53,8 +55,10 @@ interface Fields {
   readonly contentLength: string | null;
   readonly transferEncoding: string | null;
   readonly isAscii: boolean;
+  readonly isLast: boolean;
 }
 
+const CLOSE = /(?:^|,)\s*close\s*(?:,|$)/i;
 const PERSISTENCE = /^[\s,]*(?:(?:close|keep-alive)[\s,]*)*$/i;
 
 function readFields(headers: Headers): Fields {
@@ -63,6 +67,7 @@ function readFields(headers: Headers): Fields {
   let contentLength: string | null = null;
   let transferEncoding: string | null = null;
   let isAscii = true;
+  let isLast = false;
   // Five times as fast as iterating, which makes two objects for each field.
   headers.forEach((value, name) => {
     switch (name) {
@@ -78,6 +83,7 @@ function readFields(headers: Headers): Fields {
       // DEVIATION D-40: whether the caller's connection stays open is between the caller and this proxy; the pooled one
       // to the host has a life of its own. Anything else in the field, such as an upgrade, passes.
       case "connection":
+        isLast = CLOSE.test(value);
         if (PERSISTENCE.test(value)) return;
         break;
       case "keep-alive":
@@ -87,7 +93,7 @@ function readFields(headers: Headers): Fields {
     isAscii &&= isAsciiText(value);
     fields.push([name, value]);
   });
-  return { fields, host, contentLength, transferEncoding, isAscii };
+  return { fields, host, contentLength, transferEncoding, isAscii, isLast };
 }
 
 /** A loop, because for text this short it is faster than a pattern. */

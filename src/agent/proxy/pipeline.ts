@@ -111,13 +111,14 @@ export class Pipeline {
 
   /** Guards, and the path that is answered to everybody. */
   #takeIn(exchange: Exchange, request: Request, info: RequestInfo, server: ServerFacts): Answer {
-    const { method, target, outcome } = takeIn(
+    const { method, target, isLast, outcome } = takeIn(
       request,
       server.ownAuthority,
       this.#parts.limits.fields,
     );
     exchange.method = method;
     exchange.target = target;
+    exchange.isLast = isLast;
     if (isRefusal(outcome)) return this.#refuse(exchange, outcome);
     const local = localEndpointOf(target);
     if (local === "provision") return this.#answerLocally(exchange, outcome, local);
@@ -376,7 +377,12 @@ export class Pipeline {
     if (!exchange.isOpen) return;
     exchange.isOpen = false;
     const closeAtMs = closes ? nowMs + this.#parts.limits.lingerMs : Infinity;
-    this.#parts.connections.end(exchange.connection, nowMs, closeAtMs);
+    const { connections } = this.#parts;
+    connections.end(exchange.connection, nowMs, closeAtMs);
+    // Nothing else comes, and the server closes it by itself: callers with a connection for each request are thousands.
+    if (exchange.isLast && !closes && exchange.connection.inFlight === 0) {
+      connections.forget(exchange.connection);
+    }
   }
 }
 
