@@ -47,10 +47,13 @@ export function reply(answer: UpstreamResponse, method: string, traits: ServerTr
         // A body at hand has its length anyway; stated twice it would be sent twice by some versions.
         if (!(body instanceof Uint8Array)) headers.push([field[0], field[1]]);
         break;
+      case "transfer-encoding":
+        // What was chunked stays chunked; the server frames it anew.
+        if (body !== null) headers.push([field[0], field[1]]);
+        break;
       case "keep-alive":
       case "proxy-connection":
       case "trailer":
-      case "transfer-encoding":
       case HOST_AUTHORIZATION_HEADER:
         break;
       default:

@@ -41,7 +41,6 @@ Deno.test("reply() leaves framing and the host's own connection to others", () =
         ["connection", "keep-alive"],
         ["keep-alive", "timeout=5"],
         ["proxy-connection", "x"],
-        ["transfer-encoding", "chunked"],
         ["trailer", "x"],
         ["content-length", "2"],
         ["upgrade", "h2c"],
@@ -52,6 +51,15 @@ Deno.test("reply() leaves framing and the host's own connection to others", () =
   );
   assert.deepEqual(fields(response), { upgrade: "h2c", "x-ms-azure-host-authorization": "value" });
   assert.equal(closes, false);
+});
+
+Deno.test("reply() keeps what was chunked chunked, where there is a body", () => {
+  const headers: UpstreamResponse["headers"] = [["transfer-encoding", "chunked"]];
+  const coding = (given: Partial<UpstreamResponse>) =>
+    reply(answer({ headers, ...given }), "GET", TRAITS).response.headers.get("transfer-encoding");
+  assert.equal(coding({}), "chunked");
+  assert.equal(coding({ body: null }), null);
+  assert.equal(coding({ status: 304 }), null);
 });
 
 Deno.test("reply() passes a close on", () => {
