@@ -18,8 +18,6 @@ export class Exchange {
   signed = false;
   /** The caller said that it sends nothing else on this connection. */
   isLast = false;
-  /** The caller closes its connection after the answer. */
-  callerCloses = false;
   /** The caller left before it was answered. */
   isAbandoned = false;
   /** Whether the record was made. INVARIANT: exactly one for each request. */

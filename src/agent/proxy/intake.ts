@@ -22,8 +22,6 @@ export interface Intake {
   readonly target: string;
   /** Whether the caller said that it sends nothing else on this connection; the server then closes it. */
   readonly isLast: boolean;
-  /** Whether the caller wants its connection closed after the answer. */
-  readonly closes: boolean;
   /** A request that passed the guards, or why it did not. */
   readonly outcome: ClientRequest | Refusal;
 }
@@ -61,7 +59,6 @@ interface Fields {
 }
 
 const CLOSE = /(?:^|,)\s*close\s*(?:,|$)/i;
-const CLOSE = /(?:^|[\s,])close(?:$|[\s,])/i;
 const PERSISTENCE = /^[\s,]*(?:(?:close|keep-alive)[\s,]*)*$/i;
 
 function readFields(headers: Headers): Fields {
@@ -87,7 +84,6 @@ function readFields(headers: Headers): Fields {
       // to the host has a life of its own. Anything else in the field, such as an upgrade, passes.
       case "connection":
         isLast = CLOSE.test(value);
-        closes = CLOSE.test(value);
         if (PERSISTENCE.test(value)) return;
         break;
       case "keep-alive":

@@ -208,18 +208,6 @@ Deno.test("takeIn() leaves persistence of the caller's connection behind", () =>
   }
 });
 
-Deno.test("takeIn() notices that the caller will close its connection", () => {
-  const closes = (value: string) =>
-    takeIn(given({ headers: [["host", "h"], ["connection", value]] }), OWN, 100).closes;
-  for (const value of ["close", "Close", "keep-alive, close", "close, upgrade"]) {
-    assert.equal(closes(value), true, value);
-  }
-  for (const value of ["keep-alive", "closed", "x-close", ""]) {
-    assert.equal(closes(value), false, value);
-  }
-  assert.equal(takeIn(given({}), OWN, 100).closes, false);
-});
-
 Deno.test("takeIn() says method and target also of a request it refuses", () => {
   const { method, target } = takeIn(given({ method: "TRACE", url: "http://h/a?b" }), OWN, 100);
   assert.deepEqual([method, target], ["TRACE", "/a?b"]);
