@@ -80,7 +80,11 @@ e2eTest("curl works through the redirect, whatever it is asked to send", {}, asy
     const { answer } = seen.value;
     assert.equal(answer?.status, 200);
     assert.equal(JSON.parse(answer.body).compute.name, "simulated-vm");
-    assert.deepEqual(answer.headers.map(([name]) => name).sort(), [
+    // The server of Deno 2.7 says of its own accord that answers may vary, and is told to compress none.
+    const names = answer.headers.map(([name]) => name).filter((name) =>
+      !serverIsOld() || (name !== "vary" && name !== "cache-control")
+    );
+    assert.deepEqual(names.sort(), [
       "content-length",
       "content-type",
       "date",
@@ -327,8 +331,13 @@ e2eTest(
  * releases of Java state no length.
  */
 function serverRefusesUpgradesWithLength(): boolean {
+  return !serverIsOld();
+}
+
+/** Whether the HTTP server is the one before Deno 2.9. */
+function serverIsOld(): boolean {
   const [major = 0, minor = 0] = Deno.version.deno.split(".").map(Number);
-  return major > 2 || (major === 2 && minor >= 9);
+  return major < 2 || (major === 2 && minor < 9);
 }
 
 e2eTest("@azure/identity gets a managed identity's token", { limitMs: 180_000 }, async (scene) => {
