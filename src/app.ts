@@ -183,6 +183,7 @@ async function superviseAgent(
     keyLatchFacts: () => keeper.facts(),
   });
   const provision = new ProvisionEndpoint(readiness, keeper);
+  const upstream = new Upstream({ clock });
   const proxy = new Proxy({
     clock,
     hostClock,
@@ -191,7 +192,7 @@ async function superviseAgent(
     resolver: new Resolver(platform.inspector, platform.accounts),
     snapshot,
     audit,
-    upstream: new Upstream({ clock }),
+    upstream,
     localEndpoints: {
       provision: (headers) => provision.answer(headers),
       aggregatedStatus: () => status.document("compact"),
@@ -243,6 +244,7 @@ async function superviseAgent(
   });
   signal.addEventListener("abort", () => platform.serviceNotify.stopping(), { once: true });
   const outcome = await supervisor.run(parts, signal);
+  upstream.close();
   if (outcome.kind === "never-up") logger.error("a part never came up", { part: outcome.part });
   return outcome.kind === "stopped" && outcome.late.length === 0 ? 0 : 1;
 }
