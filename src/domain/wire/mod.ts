@@ -11,20 +11,19 @@ export * from "./client_request.ts";
 export type { DocumentCode, DocumentFault } from "./document_reader.ts";
 export * from "./endpoints.ts";
 export * from "./headers.ts";
-export {
-  type AuthorizationItem,
-  type AuthorizationRules,
-  type Identity,
-  type KeyStatus,
-  type Mode,
-  parseKeyStatus,
-  type Privilege,
-  type Role,
-  type RoleAssignment,
-  type RuleSet,
-} from "./key_status.ts";
+export { type KeyStatus, parseKeyStatus } from "./key_status.ts";
 export * from "./latched_key.ts";
 export * from "./provision_answer.ts";
+export type {
+  AuthorizationItem,
+  AuthorizationRules,
+  Identity,
+  Mode,
+  Privilege,
+  Role,
+  RoleAssignment,
+  RuleSet,
+} from "./rules_document.ts";
 export * from "./status_document.ts";
 export * from "./strict_json.ts";
 export * from "./text_cut.ts";
