@@ -1,0 +1,52 @@
+import {
+  canonicalizeReference,
+  canonicalPathReference,
+  canonicalQueryReference,
+} from "./canonical.ts";
+import type { ReferencePrivilege } from "./legacy.ts";
+
+/** A canonical pattern. Source: authorization 3.11. */
+export interface ReferencePattern {
+  readonly segments: readonly string[];
+  readonly query: readonly (readonly [string, readonly string[]])[];
+}
+
+/**
+ * The pattern of a privilege, or the code for which it has none. `joined`: as the specification's own agent builds it, with
+ * all constraints in one query; otherwise each key and value by itself, as this product does.
+ */
+export function patternOf(
+  privilege: Pick<ReferencePrivilege, "path" | "constraints">,
+  joined: boolean,
+): ReferencePattern | string {
+  const path = canonicalPathReference(privilege.path);
+  if (typeof path === "string") return path;
+  const text = privilege.constraints.map(([key, value]) =>
+    joined ? `${key}=${value}` : `${escapeSeparators(key, true)}=${escapeSeparators(value, false)}`
+  ).join("&");
+  const query = canonicalQueryReference(text);
+  return typeof query === "string" ? query : { segments: path.segments, query };
+}
+
+function escapeSeparators(text: string, isKey: boolean): string {
+  const escaped = text.replaceAll("&", "%26");
+  return isKey ? escaped.replaceAll("=", "%3D") : escaped;
+}
+
+/** Whether a pattern matches a request, or the code of the request. Source: authorization 3.11. */
+export function patternMatches(
+  pattern: ReferencePattern,
+  method: string,
+  target: string,
+): boolean | string {
+  const request = canonicalizeReference(method, target);
+  if (typeof request === "string") return request;
+  for (const [index, segment] of pattern.segments.entries()) {
+    if (request.segments[index] !== segment) return false;
+  }
+  for (const [key, accepted] of pattern.query) {
+    const values = request.query.find(([name]) => name === key)?.[1] ?? [];
+    if (!values.some((value) => accepted.includes(value))) return false;
+  }
+  return true;
+}
