@@ -1,0 +1,182 @@
+import { readVectors, type Vector } from "./read.ts";
+
+/** Section 3.5: one privilege and one target. */
+export interface MatchVector extends Vector {
+  readonly rulePath: string;
+  readonly constraints: Readonly<Record<string, string>> | null;
+  readonly target: string;
+  /** The traversal guard refuses the target before any matcher sees it. */
+  readonly guard: boolean;
+  readonly legacy: boolean;
+  /** `yes`, `no` or the code of the request, as the table says. */
+  readonly canonical: string;
+  /** The same in this product; `deviation` says why where it differs. */
+  readonly productCanonical: string;
+  /** Whether a grant of this privilege lets the target pass in `enforce`. */
+  readonly enforce: boolean;
+  readonly deviation: string | null;
+}
+
+/** Section 3.15 and 3.10: one target. */
+export interface CanonicalVector extends Vector {
+  readonly method: string;
+  readonly target: string;
+  readonly code: string | null;
+  readonly productCode: string | null;
+  readonly destination: DestinationVector | null;
+  readonly segments: readonly string[] | null;
+  readonly trailingSlash: boolean | null;
+  readonly query: readonly (readonly [string, readonly string[]])[] | null;
+  readonly rendered: string | null;
+  readonly deviation: string | null;
+}
+
+export interface DestinationVector {
+  readonly kind: "imds" | "wireserver" | "hostga" | "unknown";
+  readonly family: "v4" | "v6" | "name" | null;
+  /** Dotted quad of `v4`; `v6` is compared by family and port alone. */
+  readonly address: string | null;
+  readonly port: number | null;
+  readonly host: string | null;
+}
+
+/** Section 3.12. */
+export interface RenderVector extends Vector {
+  readonly segments: readonly string[];
+  readonly trailingSlash: boolean;
+  readonly query: readonly (readonly [string, readonly string[]])[];
+  readonly rendered: string;
+}
+
+/** Section 3.16 and 3.11: one privilege. */
+export interface PatternVector extends Vector {
+  readonly path: string;
+  readonly constraints: Readonly<Record<string, string>> | null;
+  readonly segments: readonly string[] | null;
+  readonly query: readonly (readonly [string, readonly string[]])[] | null;
+  readonly code: string | null;
+  readonly productQuery: readonly (readonly [string, readonly string[]])[] | null;
+  readonly deviation: string | null;
+}
+
+/** Section 3.3: selectors and a caller. */
+export interface IdentityVector extends Vector {
+  readonly selectors: Readonly<Record<string, string | null>>;
+  readonly caller: {
+    readonly userName: string | null;
+    readonly userGroups: readonly string[];
+    readonly processName: string | null;
+    readonly processFullPath: string | null;
+  };
+  readonly matches: boolean;
+  readonly deviation: string | null;
+}
+
+/** Section 3.3: equality of paths. */
+export interface PathVector extends Vector {
+  readonly left: string;
+  readonly right: string;
+  readonly equal: boolean;
+}
+
+/** Section 3.17. */
+export interface LowerVector extends Vector {
+  readonly text: string;
+  readonly lower: string;
+}
+
+/** Sections 2.4 and 2.6. */
+export interface DecisionVector extends Vector {
+  readonly endpoint: "imds" | "wireserver" | "hostga";
+  readonly method: string;
+  readonly target: string;
+  readonly elevated: boolean;
+  /** Mode of the item; null: none is installed. */
+  readonly item: "disabled" | "audit" | "enforce" | null;
+  /** Mode of the endpoint's traffic, which counts in this product where no item is installed. */
+  readonly mode: "disabled" | "audit" | "enforce";
+  /** What the rules alone say; null without an item. */
+  readonly evaluates: boolean | null;
+  readonly reference: "allow" | "flag" | "deny";
+  readonly product: "allow" | "flag" | "deny";
+  readonly deviation: string | null;
+}
+
+const FOLDER = "authorization";
+
+export function matching(): readonly MatchVector[] {
+  return readVectors(`${FOLDER}/matching.json`, [
+    "rulePath",
+    "constraints",
+    "target",
+    "guard",
+    "legacy",
+    "canonical",
+    "productCanonical",
+    "enforce",
+    "deviation",
+  ]);
+}
+
+export function canonical(): readonly CanonicalVector[] {
+  return readVectors(`${FOLDER}/canonical.json`, [
+    "method",
+    "target",
+    "code",
+    "productCode",
+    "destination",
+    "segments",
+    "trailingSlash",
+    "query",
+    "rendered",
+    "deviation",
+  ]);
+}
+
+export function rendering(): readonly RenderVector[] {
+  return readVectors(`${FOLDER}/rendering.json`, [
+    "segments",
+    "trailingSlash",
+    "query",
+    "rendered",
+  ]);
+}
+
+export function patterns(): readonly PatternVector[] {
+  return readVectors(`${FOLDER}/patterns.json`, [
+    "path",
+    "constraints",
+    "segments",
+    "query",
+    "code",
+    "productQuery",
+    "deviation",
+  ]);
+}
+
+export function identities(): readonly IdentityVector[] {
+  return readVectors(`${FOLDER}/identity.json`, ["selectors", "caller", "matches", "deviation"]);
+}
+
+export function paths(): readonly PathVector[] {
+  return readVectors(`${FOLDER}/identity.json`, ["left", "right", "equal"], "paths");
+}
+
+export function lowerCase(): readonly LowerVector[] {
+  return readVectors(`${FOLDER}/lower_case.json`, ["text", "lower"]);
+}
+
+export function decisions(): readonly DecisionVector[] {
+  return readVectors(`${FOLDER}/decisions.json`, [
+    "endpoint",
+    "method",
+    "target",
+    "elevated",
+    "item",
+    "mode",
+    "evaluates",
+    "reference",
+    "product",
+    "deviation",
+  ]);
+}
