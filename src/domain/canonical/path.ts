@@ -13,6 +13,8 @@ export interface CanonicalPath {
 
 /** Visible ASCII and the space, without `%` and `?`: nothing to decode and nothing to refuse. */
 const PLAIN = /^[ -$&->@-~]*$/;
+/** The same with `%`, which may stand in a decoded path. */
+const HARMLESS = /^[ ->@-~]*$/;
 /** Anything that is neither visible ASCII, a space nor beyond ASCII. */
 const CONTROL = /[^ -~\x80-\uffff]/;
 const BEYOND_ASCII = /[^\0-\x7f]/;
@@ -41,10 +43,9 @@ function decodePath(path: string): Result<string, CanonCode> {
   const decoded = percentDecodeStrict(path);
   if (!decoded.ok) return decoded;
   const text = decoded.value;
+  if (HARMLESS.test(text)) return decoded;
   if (CONTROL.test(text)) return err("CANON_CTRL");
-  if (BEYOND_ASCII.test(text)) return err("CANON_NON_ASCII");
-  if (text.includes("?")) return err("CANON_EMBQ");
-  return decoded;
+  return err(BEYOND_ASCII.test(text) ? "CANON_NON_ASCII" : "CANON_EMBQ");
 }
 
 /** `null` when the path climbs above the root. One pass, whatever the text. */

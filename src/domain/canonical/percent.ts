@@ -11,21 +11,23 @@ const MALFORMED_ESCAPE = /%(?![0-9A-Fa-f]{2})/;
 export function percentDecodeLossy(text: string): string {
   const first = text.indexOf("%");
   if (first < 0) return text.toWellFormed();
-  const decoded = decodeAscii(text, first);
+  const decoded = decodeAscii(text, first, "keep");
   return decoded === null ? utf8(decodedBytes(text), false)! : decoded.toWellFormed();
 }
 
 /**
  * Decodes percent escapes once and accepts neither malformed escapes nor malformed UTF-8; overlong sequences and surrogates
- * count as malformed. An escape anywhere is judged before the UTF-8. `+` stays. Source: authorization 3.9.
+ * count as malformed. A malformed escape anywhere counts before malformed UTF-8. `+` stays. Source: authorization 3.9.
  */
 export function percentDecodeStrict(text: string): Result<string, "CANON_PCT" | "CANON_UTF8"> {
-  if (MALFORMED_ESCAPE.test(text)) return err("CANON_PCT");
-  if (!text.isWellFormed()) return err("CANON_UTF8");
   const first = text.indexOf("%");
-  if (first < 0) return ok(text);
-  const decoded = decodeAscii(text, first) ?? utf8(decodedBytes(text), true);
-  return decoded === null ? err("CANON_UTF8") : ok(decoded);
+  let decoded = first < 0 ? text : decodeAscii(text, first, "give-up");
+  if (decoded === null) {
+    if (MALFORMED_ESCAPE.test(text)) return err("CANON_PCT");
+    decoded = utf8(decodedBytes(text), true);
+  }
+  // The encoder turns a lone surrogate of the text itself into a valid character.
+  return decoded === null || !text.isWellFormed() ? err("CANON_UTF8") : ok(decoded);
 }
 
 /** The byte that the escape at `at` stands for; -1 when there is no well-formed escape at this place. */
@@ -43,20 +45,21 @@ function hexDigit(code: number): number {
   return letter >= 0x61 && letter <= 0x66 ? letter - 0x57 : -1;
 }
 
-/** Decodes escapes of ASCII; `null` at the first escape of a byte beyond, which only makes sense together with others. */
-function decodeAscii(text: string, first: number): string | null {
+/**
+ * Decodes escapes of ASCII. `null` at the first escape of a byte beyond, which only makes sense together with others, and,
+ * unless they are kept, at a malformed escape.
+ */
+function decodeAscii(text: string, first: number, malformed: "keep" | "give-up"): string | null {
   let decoded = "";
   let copied = 0;
   for (let at = first; at >= 0;) {
     const byte = escapeAt(text, at);
-    if (byte < 0) {
-      at = text.indexOf("%", at + 1);
-      continue;
+    if (byte >= 0x80 || (byte < 0 && malformed === "give-up")) return null;
+    if (byte >= 0) {
+      decoded += text.slice(copied, at) + String.fromCharCode(byte);
+      copied = at + 3;
     }
-    if (byte >= 0x80) return null;
-    decoded += text.slice(copied, at) + String.fromCharCode(byte);
-    copied = at + 3;
-    at = text.indexOf("%", copied);
+    at = text.indexOf("%", at + (byte < 0 ? 1 : 3));
   }
   return decoded + text.slice(copied);
 }

@@ -3,11 +3,15 @@ import type { CanonCode } from "./codes.ts";
 import { asciiLower } from "./letter_case.ts";
 import { percentDecodeStrict } from "./percent.ts";
 
-/** Keys in ascending order; values of a key in the order in which they stand. */
+/**
+ * Keys in the order in which they first stand, values of a key in the order in which they stand. The order of keys means
+ * nothing; `renderTarget()` sorts them.
+ */
 export type CanonicalQuery = ReadonlyMap<string, readonly string[]>;
 
-/** Visible ASCII and the space, without `%` and `+`: nothing to decode and nothing to refuse. */
-const PLAIN = /^[ -$&-*,-~]*$/;
+/** Visible ASCII and the space. */
+const VISIBLE = /^[ -~]*$/;
+const ENCODED = /[%+]/;
 /** Anything that is neither visible ASCII, a space nor beyond ASCII. */
 const CONTROL = /[^ -~\x80-\uffff]/;
 
@@ -19,48 +23,42 @@ const CONTROL = /[^ -~\x80-\uffff]/;
 export function canonicalQuery(query: string | null): Result<CanonicalQuery, CanonCode> {
   const pairs = new Map<string, string[]>();
   if (query === null || query === "") return ok(pairs);
-  const plain = PLAIN.test(query);
-  const text = plain ? asciiLower(query) : query;
-  let last = "";
-  let sorted = true;
-  for (let start = 0; start < text.length;) {
-    const ampersand = text.indexOf("&", start);
-    const end = ampersand < 0 ? text.length : ampersand;
-    const piece = text.slice(start, end);
-    start = end + 1;
-    if (piece === "") continue;
-    const equals = piece.indexOf("=");
-    let key = equals < 0 ? piece : piece.slice(0, equals);
-    let value = equals < 0 ? "" : piece.slice(equals + 1);
-    if (!plain) {
-      const readKey = canonicalQueryText(key);
-      if (!readKey.ok) return readKey;
-      const readValue = canonicalQueryText(value);
-      if (!readValue.ok) return readValue;
-      key = readKey.value;
-      value = readValue.value;
+  const visible = VISIBLE.test(query);
+  const text = visible ? asciiLower(query) : query;
+  // Nearly every query needs no decoding, or only in one value.
+  const isPlain = (raw: string) => visible && !ENCODED.test(raw);
+  const plain = isPlain(query);
+  let equals = text.indexOf("=");
+  for (let start = 0, end = 0; start < text.length; start = end + 1) {
+    end = text.indexOf("&", start);
+    if (end < 0) end = text.length;
+    if (end === start) continue;
+    // Looked for again only when passed, so that a text full of ampersands is not searched once for each.
+    if (equals >= 0 && equals < start) equals = text.indexOf("=", start);
+    const keyEnd = equals >= 0 && equals < end ? equals : end;
+    let key = text.slice(start, keyEnd);
+    let value = text.slice(keyEnd + 1, end);
+    if (!plain && !isPlain(key)) {
+      const read = canonicalQueryText(key);
+      if (!read.ok) return read;
+      key = read.value;
+    }
+    if (!plain && !isPlain(value)) {
+      const read = canonicalQueryText(value);
+      if (!read.ok) return read;
+      value = read.value;
     }
     if (key === "") continue;
     const values = pairs.get(key);
-    if (values !== undefined) {
-      values.push(value);
-      continue;
-    }
-    pairs.set(key, [value]);
-    sorted &&= last < key;
-    last = key;
+    if (values === undefined) pairs.set(key, [value]);
+    else values.push(value);
   }
-  return ok(sorted ? pairs : new Map([...pairs].sort(byKey)));
+  return ok(pairs);
 }
 
-/** The canonical form of one key or one value. */
+/** The canonical form of one key or one value, of a request or of a rule. */
 export function canonicalQueryText(raw: string): Result<string, CanonCode> {
   const decoded = percentDecodeStrict(raw.includes("+") ? raw.replaceAll("+", " ") : raw);
   if (!decoded.ok) return decoded;
   return CONTROL.test(decoded.value) ? err("CANON_CTRL") : ok(asciiLower(decoded.value));
-}
-
-/** By UTF-16 code units: any fixed order serves. */
-function byKey(left: readonly [string, unknown], right: readonly [string, unknown]): number {
-  return left[0] < right[0] ? -1 : 1;
 }

@@ -7,7 +7,8 @@ const PATH_ESCAPED = /[\0-\x20%#?;\x7f]|[^\0-\x7f]+/g;
 const QUERY_ESCAPED = /[\0-\x20%#&=+\x7f]|[^\0-\x7f]+/g;
 
 /**
- * Writes path and query as a target in origin form, so that its canonical form is the same again.
+ * Writes path and query as a target in origin form, so that its canonical form is the same again. Keys are sorted, by UTF-16
+ * code units.
  * DEVIATION D-82: one slash at the start, where others write two. Source: authorization 3.12.
  */
 export function renderTarget(request: Renderable): string {
@@ -18,9 +19,9 @@ export function renderTarget(request: Renderable): string {
   }
   if (target === "" || trailingSlash) target += "/";
   let separator = "?";
-  for (const [key, values] of query) {
+  for (const key of [...query.keys()].sort()) {
     const name = key.replace(QUERY_ESCAPED, escaped);
-    for (const value of values) {
+    for (const value of query.get(key)!) {
       target += `${separator}${name}=${value.replace(QUERY_ESCAPED, escaped)}`;
       separator = "&";
     }
