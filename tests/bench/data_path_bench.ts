@@ -204,6 +204,7 @@ export function startAgent(
   const policy: PolicySnapshot = {
     epoch: 1,
     digest: "",
+    matching: "shadow",
     endpoints: {
       imds: { kind: "built-in", mode: "enforce" },
       wireserver: { kind: "built-in", mode: "enforce" },

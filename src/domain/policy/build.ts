@@ -44,12 +44,13 @@ export function installPolicy(current: PolicySnapshot, next: PolicyContent): Pol
 
 /** The first snapshot of a process; `epoch` goes on from the last one of the process before. */
 export function firstPolicy(next: PolicyContent, epoch: number): PolicySnapshot {
-  return Object.freeze({ epoch, digest: next.digest, endpoints: next.endpoints });
+  const { digest, matching, endpoints } = next;
+  return Object.freeze({ epoch, digest, matching, endpoints });
 }
 
 function content(effective: JsonValue, endpoints: PolicySnapshot["endpoints"]): PolicyContent {
   const digest = createHash("sha256").update(canonicalJson(effective)).digest("hex");
-  return Object.freeze({ digest, endpoints: Object.freeze(endpoints) });
+  return Object.freeze({ digest, matching: "shadow", endpoints: Object.freeze(endpoints) });
 }
 
 function endpointPolicy(mode: Mode, item: AuthorizationItem | null): EndpointPolicy {

@@ -7,6 +7,7 @@ function policy(mode: Mode): PolicySnapshot {
   return {
     epoch: 1,
     digest: "d",
+    matching: "shadow",
     endpoints: { wireserver: endpoint, hostga: endpoint, imds: endpoint },
   };
 }

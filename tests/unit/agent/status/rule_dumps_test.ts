@@ -31,6 +31,7 @@ function policy(epoch: number): PolicySnapshot {
   return {
     epoch,
     digest: `${epoch}`,
+    matching: "shadow",
     endpoints: { imds: builtIn, wireserver: closed, hostga: closed },
   };
 }
