@@ -102,7 +102,7 @@ function destinationOf(authority: string): string {
     host = authority.slice(0, end + 1);
     const rest = authority.slice(end + 1);
     // Text behind the bracket that is no port: ignored by others, refused here.
-    if (rest !== "" && !rest.startsWith(":")) return "CANON_HOST";
+    if (rest !== "" && !rest.startsWith(":")) return "CANON_PORT";
     if (rest !== "") portText = rest.slice(1);
   } else if (authority.includes(":")) {
     host = authority.slice(0, authority.lastIndexOf(":"));

@@ -33,20 +33,26 @@ function escapeSeparators(text: string, isKey: boolean): string {
   return isKey ? escaped.replaceAll("=", "%3D") : escaped;
 }
 
-/** Whether a pattern matches a request, or the code of the request. Source: authorization 3.11. */
+/**
+ * Whether a pattern matches a request, or the code of the request. `once`: as this product does it, a constraint holds only
+ * for a key that occurs once; one that occurs more often grants nothing and still restricts. Source: authorization 3.11, W-16.
+ */
 export function patternMatches(
   pattern: ReferencePattern,
   method: string,
   target: string,
-): boolean | string {
+  once: boolean,
+): boolean | "restricts" | { readonly code: string } {
   const request = canonicalizeReference(method, target);
-  if (typeof request === "string") return request;
+  if (typeof request === "string") return { code: request };
   for (const [index, segment] of pattern.segments.entries()) {
     if (request.segments[index] !== segment) return false;
   }
+  let repeated = false;
   for (const [key, accepted] of pattern.query) {
     const values = request.query.find(([name]) => name === key)?.[1] ?? [];
-    if (!values.some((value) => accepted.includes(value))) return false;
+    if (once && values.length > 1) repeated = true;
+    else if (!values.some((value) => accepted.includes(value))) return false;
   }
-  return true;
+  return repeated ? "restricts" : true;
 }
