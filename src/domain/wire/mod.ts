@@ -11,18 +11,28 @@ export * from "./client_request.ts";
 export type { DocumentCode, DocumentFault } from "./document_reader.ts";
 export * from "./endpoints.ts";
 export * from "./headers.ts";
-export { type KeyStatus, parseKeyStatus } from "./key_status.ts";
+export { type KeyStatus, parseKeyStatus, parseKeyStatusSteps } from "./key_status.ts";
 export * from "./latched_key.ts";
 export * from "./provision_answer.ts";
-export type {
-  AuthorizationItem,
-  AuthorizationRules,
-  Identity,
-  Mode,
-  Privilege,
-  Role,
-  RoleAssignment,
-  RuleSet,
+export {
+  type AuthorizationItem,
+  type AuthorizationRules,
+  type Identity,
+  itemDocument,
+  itemReader,
+  type LocalRules,
+  type Mode,
+  parseAuthorizationItem,
+  parseLocalRules,
+  parseLocalRulesSteps,
+  parseRuleDescriptor,
+  type Privilege,
+  type Role,
+  type RoleAssignment,
+  type RuleDescriptor,
+  ruleSchema,
+  type RuleSchemaName,
+  type RuleSet,
 } from "./rules_document.ts";
 export * from "./status_document.ts";
 export * from "./strict_json.ts";
