@@ -52,10 +52,11 @@ const ALPHANUMERIC = /[0-9A-Za-z]/;
 export function classifyAuthority(authority: string | null): Result<Destination, CanonCode> {
   if (authority === null) return ok(NO_AUTHORITY);
   if (authority.includes("@")) return err("CANON_USERINFO");
-  const { hostText, portText } = splitAuthority(authority);
+  const { hostText, portText, strayText } = splitAuthority(authority);
   const port = portText === null ? DEFAULT_PORT : parsePort(portText);
   if (port === null) return err("CANON_PORT");
-  return classifyHost(hostText, port);
+  const destination = classifyHost(hostText, port);
+  return destination.ok && strayText ? err("CANON_PORT") : destination;
 }
 
 /** Whether the target names a destination other than the endpoint that was dialled. One that names none does not. */
@@ -63,18 +64,26 @@ export function namesOtherDestination(destination: Destination, dialled: Endpoin
   return destination.kind !== dialled && destination !== NO_AUTHORITY;
 }
 
-/** `portText` is `null` when there is none; what cannot be a port is handed over as it is. */
-function splitAuthority(authority: string): { hostText: string; portText: string | null } {
-  const bracket = authority.lastIndexOf("]");
-  if (bracket >= 0) {
-    const rest = authority.slice(bracket + 1);
-    const hostText = authority.slice(0, bracket + 1);
-    if (rest === "") return { hostText, portText: null };
-    return { hostText, portText: rest.startsWith(":") ? rest.slice(1) : rest };
+interface AuthorityParts {
+  readonly hostText: string;
+  /** `null` when there is none. */
+  readonly portText: string | null;
+  /** Whether text that is neither stands behind a bracket. */
+  readonly strayText: boolean;
+}
+
+function splitAuthority(authority: string): AuthorityParts {
+  const hostEnd = authority.lastIndexOf("]") + 1;
+  if (hostEnd === 0) {
+    const colon = authority.lastIndexOf(":");
+    if (colon < 0) return { hostText: authority, portText: null, strayText: false };
+    const portText = authority.slice(colon + 1);
+    return { hostText: authority.slice(0, colon), portText, strayText: false };
   }
-  const colon = authority.lastIndexOf(":");
-  if (colon < 0) return { hostText: authority, portText: null };
-  return { hostText: authority.slice(0, colon), portText: authority.slice(colon + 1) };
+  const hostText = authority.slice(0, hostEnd);
+  const rest = authority.slice(hostEnd);
+  if (rest.startsWith(":")) return { hostText, portText: rest.slice(1), strayText: false };
+  return { hostText, portText: null, strayText: rest !== "" };
 }
 
 function parsePort(text: string): number | null {
