@@ -65,7 +65,12 @@ export class ProxyStand implements AsyncDisposable {
       redirector: this.redirector,
       resolver: options.resolver ?? { resolve: resolveToItself },
       snapshot: this.snapshot,
-      audit: { record: (entry) => void this.records.push(entry) },
+      audit: {
+        record: (entry) => {
+          this.records.push(entry);
+          return null;
+        },
+      },
       upstream: this.#upstream,
       localEndpoints: {
         provision: (headers) => {

@@ -36,6 +36,8 @@ export type RefusalReason =
   | "body-incomplete"
   | "body-timeout"
   | "signing-failed"
+  /** The access could not be written to the audit log. */
+  | "audit-unavailable"
   | "internal-error"
   | "shutting-down"
   | "too-many-connections";
