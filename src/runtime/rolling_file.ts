@@ -92,10 +92,7 @@ export class RollingFile {
     this.#options = { maxBytes: 10 * 1024 * 1024, maxFiles: 5, onTrouble: () => {}, ...rest };
     this.#seal = seal;
     this.#path = `${options.folder}/${options.name}`;
-    this.#oldName = new RegExp(
-      `^${options.name.replace(/[^\w]/g, "\\$&")}` +
-        String.raw`\.\d{4}-\d\d-\d\dT\d\d\.\d\d\.\d\d(\.\d{1,9})?-\d{1,20}\.log$`,
-    );
+    this.#oldName = asidePattern(options.name);
   }
 
   /** Where the current file lies. */
@@ -345,6 +342,14 @@ export class RollingFile {
     this.#file?.close();
     this.#file = null;
   }
+}
+
+/** Matches the names under which files of this name are put aside, and no other. */
+export function asidePattern(name: string): RegExp {
+  return new RegExp(
+    `^${name.replace(/[^\w]/g, "\\$&")}` +
+      String.raw`\.\d{4}-\d\d-\d\dT\d\d\.\d\d\.\d\d(\.\d{1,9})?-\d{1,20}\.log$`,
+  );
 }
 
 /**

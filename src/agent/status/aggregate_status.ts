@@ -1,5 +1,6 @@
 import {
   type AggregateFacts,
+  type AuditLogFacts,
   type KeyLatchFacts,
   type ModuleStatus,
   overallState,
@@ -23,6 +24,8 @@ export interface RequestCounts {
   readonly requestCount: number;
   connectionSummary(): readonly SummaryEntry[];
   failedAuthenticationSummary(): readonly SummaryEntry[];
+  /** How far the audit log reaches; `null` or absent where that is not known. */
+  readonly anchor?: AuditLogFacts | null;
 }
 
 export interface AggregateStatusOptions {
@@ -54,6 +57,7 @@ export class AggregateStatus {
       requestCount: counts.requestCount,
       connections: counts.connectionSummary(),
       failedAuthentications: counts.failedAuthenticationSummary(),
+      auditLog: counts.anchor ?? null,
     };
     return statusDocument(facts, form);
   }
