@@ -12,7 +12,7 @@ import { LegacyRequest } from "./legacy_matcher.ts";
 import type { Matching, Question, RuleVerdict } from "./question.ts";
 
 /** What one matcher says about one request. */
-interface Judgement {
+export interface Judgement {
   readonly allowed: boolean;
   readonly by: "rule" | "default-access";
   readonly privilege: string | null;
@@ -69,7 +69,8 @@ function judgeLegacy(item: CompiledItem, question: Question, caller: CallerClass
   return judgement(item, scan);
 }
 
-function judgeCanonical(
+/** The canonical matcher alone; a code when the request has no canonical form. */
+export function judgeCanonical(
   item: CompiledItem,
   method: string,
   target: string,

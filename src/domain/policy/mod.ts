@@ -21,8 +21,14 @@ export {
   compileSteps,
 } from "./compile.ts";
 export * from "./decide.ts";
-export * from "./evaluate.ts";
+export { evaluate } from "./evaluate.ts";
+export * from "./explain.ts";
 export { failingSelector, type PathFlavour, pathKey, type Selector } from "./identity_matcher.ts";
+export * from "./local_merge.ts";
+export * from "./local_state.ts";
 export * from "./question.ts";
 export * from "./refusal.ts";
+export { type IdentityFragment, type Remedy, type RuleFragment } from "./remedy.ts";
+export { selfTest, type SelfTestFailure, type SelfTestReport } from "./self_test.ts";
 export * from "./snapshot.ts";
+export { ruleSetFault, ruleSetFaultSteps } from "./validate.ts";

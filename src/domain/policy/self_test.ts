@@ -1,0 +1,385 @@
+import {
+  canonicalize,
+  isKnownEmbeddedQueryClient,
+  renderTarget,
+  splitTarget,
+  strictTarget,
+} from "../canonical/mod.ts";
+import type { Identity, Privilege } from "../wire/key_status.ts";
+import { canonicalMatch, type CanonicalPattern, canonicalPattern } from "./canonical_matcher.ts";
+import type { CompiledItem } from "./compile.ts";
+import { evaluate, judgeCanonical } from "./evaluate.ts";
+import { CallerClasses } from "./grant_tree.ts";
+import { failingSelector } from "./identity_matcher.ts";
+import { legacyMatches, LegacyRequest } from "./legacy_matcher.ts";
+import { type CallerClaims, questionOf, type RuleVerdict } from "./question.ts";
+import {
+  AMBIGUOUS,
+  DIFFERENT,
+  EQUIVALENT,
+  escapePath,
+  escapeQueryText,
+  type Mutation,
+  REPEATED,
+  targetOf,
+  type TwinBase,
+} from "./self_test_requests.ts";
+
+/** A request that did not get the verdict that it should. */
+export interface SelfTestFailure {
+  readonly ruleSetId: string;
+  readonly privilege: string;
+  /** How the request differs from the plain one for this privilege; `none` is the plain one itself. */
+  readonly mutation: string;
+  /** The smallest request that shows it: the plain one with this one change. */
+  readonly method: "GET";
+  readonly target: string;
+  readonly caller: "member" | "stranger";
+  readonly expected: string;
+  readonly actual: string;
+}
+
+/** The outcome of a self-test. The policy is fit to be installed when there are no failures. */
+export interface SelfTestReport {
+  readonly ruleSetId: string;
+  readonly privileges: number;
+  readonly evaluations: number;
+  /** The first `MAX_FAILURES`. */
+  readonly failures: readonly SelfTestFailure[];
+  readonly failureCount: number;
+}
+
+/** Most failures that a report spells out. */
+export const MAX_FAILURES = 20;
+/** About 100 ms of work. Where there are too many privileges for all mutations, each gets its share of them, in turn. */
+export const MAX_EVALUATIONS = 30_000;
+/** Evaluations that a privilege gets in any case: the plain request and one of each kind of mutation. */
+const MIN_MUTATIONS = 1;
+
+/**
+ * Tries every privilege of an item on generated requests, and yields after each of them, so that the caller can serve requests
+ * in between. Spellings of the same request must get the same verdict, other requests must not be matched by the privilege, a
+ * repeated parameter must grant nothing and still restrict, and ambiguous spellings must not get through in `enforce`.
+ *
+ * Deterministic; one privilege takes well under a millisecond. Privileges without canonical form are left out: compiling has
+ * found them already. Source: authorization 9.5.
+ */
+export function* selfTest(item: CompiledItem): Generator<void, SelfTestReport> {
+  const run = new Run(item);
+  if (item.mode === "disabled") return run.report();
+  const unknownKey = freeKey(item);
+  yield;
+  const { size } = item.index.canonicalPrivileges;
+  let ordinal = 0;
+  for (const privilege of item.index.canonicalPrivileges.values()) {
+    const pattern = canonicalPattern(privilege);
+    if (pattern.ok) {
+      const share = Math.max(MIN_MUTATIONS, Math.floor(MAX_EVALUATIONS / size / EVALUATIONS_EACH));
+      run.test(privilege, pattern.value, unknownKey, ordinal, share);
+    }
+    ordinal++;
+    yield;
+  }
+  return run.report();
+}
+
+/** Evaluations for one mutation of each of the four kinds, and the plain request. */
+const EVALUATIONS_EACH = 10;
+
+const STRANGER: CallerClaims = Object.freeze({
+  userName: null,
+  userGroups: Object.freeze<string[]>([]),
+  processName: null,
+  processFullPath: null,
+  elevated: true,
+});
+
+/** The privilege under test. */
+interface Probe {
+  readonly privilege: Privilege;
+  readonly pattern: CanonicalPattern;
+  readonly base: TwinBase;
+  /** Whether the request that the privilege spells is a strict target that satisfies it in both matchers. */
+  readonly isAgreed: boolean;
+  readonly callers: readonly Caller[];
+}
+
+interface Caller {
+  readonly kind: "member" | "stranger";
+  readonly claims: CallerClaims;
+  /** What this caller gets for the plain request. */
+  readonly plain: RuleVerdict;
+}
+
+class Run {
+  readonly #item: CompiledItem;
+  readonly #failures: SelfTestFailure[] = [];
+  #failureCount = 0;
+  #evaluations = 0;
+  #privileges = 0;
+
+  constructor(item: CompiledItem) {
+    this.#item = item;
+  }
+
+  report(): SelfTestReport {
+    return {
+      ruleSetId: this.#item.id,
+      privileges: this.#privileges,
+      evaluations: this.#evaluations,
+      failures: this.#failures,
+      failureCount: this.#failureCount,
+    };
+  }
+
+  /** Tries `share` mutations of each kind, beginning with another one for each privilege. */
+  test(
+    privilege: Privilege,
+    pattern: CanonicalPattern,
+    unknownKey: string,
+    ordinal: number,
+    share: number,
+  ): void {
+    this.#privileges++;
+    const member = this.#memberOf(privilege.name);
+    const probe = this.#probe(privilege, pattern, unknownKey, member);
+    if (member !== null) this.#checkMember(probe, member);
+    for (const [name, target] of pick(EQUIVALENT, probe.base, ordinal, share)) {
+      this.#checkEquivalent(probe, name, target);
+    }
+    for (const [name, target] of pick(DIFFERENT, probe.base, ordinal, share)) {
+      this.#checkDifferent(probe, name, target);
+    }
+    for (const [name, target] of pick(REPEATED, probe.base, ordinal, share)) {
+      this.#checkRepeated(probe, name, target);
+    }
+    for (const [name, target] of pick(AMBIGUOUS, probe.base, ordinal, share)) {
+      this.#checkAmbiguous(probe, name, target);
+    }
+  }
+
+  #probe(
+    privilege: Privilege,
+    pattern: CanonicalPattern,
+    unknownKey: string,
+    member: Identity | null,
+  ): Probe {
+    const written: TwinBase = {
+      path: escapePath(privilege.path === "" ? "/" : privilege.path),
+      pairs: escaped(privilege.queryParameters ?? []),
+      unknownKey,
+    };
+    const isAgreed = this.#item.privileges.has(privilege.name) &&
+      satisfiesBoth(targetOf(written.path, written.pairs), privilege, pattern);
+    const base = isAgreed ? written : {
+      path: renderTarget({
+        segments: pattern.segments as ["", ...string[]],
+        trailingSlash: false,
+        query: new Map(),
+      }),
+      pairs: escaped(pattern.constraints),
+      unknownKey,
+    };
+    const target = targetOf(base.path, base.pairs);
+    const callers: Caller[] = [];
+    for (const kind of ["member", "stranger"] as const) {
+      if (kind === "member" && member === null) continue;
+      const claims = kind === "member" ? claimsFor(member!) : STRANGER;
+      callers.push({ kind, claims, plain: this.#ask(target, claims) });
+    }
+    return { privilege, pattern, base, isAgreed, callers };
+  }
+
+  /** An identity of a privilege has it, and somebody with a name that only looks like it has it not. */
+  #checkMember({ privilege, base, isAgreed, callers }: Probe, identity: Identity): void {
+    const target = targetOf(base.path, base.pairs);
+    const fail = (mutation: string, expected: string, actual: string) =>
+      this.#fail({
+        privilege: privilege.name,
+        mutation,
+        target,
+        caller: "member",
+        expected,
+        actual,
+      });
+    const { claims, plain } = callers[0]!;
+    if (plain.canonical !== "allow") fail("none", "canonical allow", plain.canonical);
+    if (isAgreed) {
+      if (plain.compat !== "allow") fail("none", "compat allow", plain.compat);
+      if (!plain.allowed) fail("none", "allow in enforce", "deny in enforce");
+    }
+    const confused = confusedWith(claims);
+    if (failingSelector(identity, confused, this.#item.index.flavour) === null) return;
+    const verdict = this.#canonical(target, confused);
+    if (verdict.identity === identity.name) fail("identity-case", "not this identity", "granted");
+  }
+
+  #checkEquivalent({ privilege, isAgreed, callers }: Probe, mutation: string, target: string) {
+    for (const { kind, claims, plain } of callers) {
+      const verdict = this.#ask(target, claims);
+      const expected = wordsOf(plain, isAgreed);
+      const actual = wordsOf(verdict, isAgreed);
+      if (actual === expected) continue;
+      this.#fail({ privilege: privilege.name, mutation, target, caller: kind, expected, actual });
+    }
+  }
+
+  #checkDifferent({ privilege, pattern, callers }: Probe, mutation: string, target: string): void {
+    const request = canonicalize({ method: "GET", target });
+    const isMatched = request.ok && canonicalMatch(pattern, request.value) !== "none";
+    for (const { kind, claims } of callers) {
+      const verdict = this.#canonical(target, claims);
+      if (!isMatched && verdict.privilege !== privilege.name) continue;
+      const actual = verdict.allowed ? "granted" : "matched";
+      this.#fail({
+        privilege: privilege.name,
+        mutation,
+        target,
+        caller: kind,
+        expected: "not matched by the privilege",
+        actual,
+      });
+    }
+  }
+
+  #checkRepeated({ privilege, pattern, callers }: Probe, mutation: string, target: string): void {
+    const request = canonicalize({ method: "GET", target });
+    const match = request.ok ? canonicalMatch(pattern, request.value) : "none";
+    for (const { kind, claims } of callers) {
+      const verdict = this.#canonical(target, claims);
+      const isGranted = verdict.allowed && verdict.privilege === privilege.name;
+      const isOpen = verdict.allowed && verdict.privilege === null;
+      if (match === "restricts" && !isGranted && !isOpen) continue;
+      this.#fail({
+        privilege: privilege.name,
+        mutation,
+        target,
+        caller: kind,
+        expected: "restricted, and not granted, by the privilege",
+        actual: isGranted ? "granted" : isOpen ? "allowed by default" : match,
+      });
+    }
+  }
+
+  #checkAmbiguous({ privilege, callers }: Probe, mutation: string, target: string): void {
+    const isKnown = isKnownEmbeddedQueryClient("GET", target);
+    for (const { kind, claims } of callers) {
+      const verdict = this.#ask(target, claims);
+      // The one client that may spell it so has to hold the grant of what it means.
+      if (!verdict.allowed || isKnown) continue;
+      const expected = "deny in enforce";
+      this.#fail({
+        privilege: privilege.name,
+        mutation,
+        target,
+        caller: kind,
+        expected,
+        actual: "allow",
+      });
+    }
+  }
+
+  /** The first identity of a privilege; `null` when nobody has it. */
+  #memberOf(privilege: string): Identity | null {
+    for (const name of this.#item.privilegeAssignments.get(privilege) ?? []) {
+      return this.#item.identities.get(name) ?? null;
+    }
+    return null;
+  }
+
+  #ask(target: string, claims: CallerClaims): RuleVerdict {
+    this.#evaluations++;
+    return evaluate(this.#item, questionOf("GET", target, claims), "enforce");
+  }
+
+  #canonical(target: string, claims: CallerClaims) {
+    this.#evaluations++;
+    const classes = new CallerClasses(this.#item.index.identities, claims);
+    const judged = judgeCanonical(this.#item, "GET", target, classes);
+    return typeof judged === "string" ? NOT_JUDGED : judged;
+  }
+
+  #fail(failure: Omit<SelfTestFailure, "ruleSetId" | "method">): void {
+    this.#failureCount++;
+    if (this.#failures.length === MAX_FAILURES) return;
+    this.#failures.push({ ruleSetId: this.#item.id, method: "GET", ...failure });
+  }
+}
+
+const NOT_JUDGED = Object.freeze({ allowed: false, privilege: null, identity: null });
+
+/** The next `share` mutations that change something, from `start` on, round the list. */
+function* pick(
+  mutations: readonly Mutation[],
+  base: TwinBase,
+  start: number,
+  share: number,
+): Generator<readonly [name: string, target: string]> {
+  let taken = 0;
+  for (let step = 0; step < mutations.length && taken < share; step++) {
+    const { name, make } = mutations[(start + step) % mutations.length]!;
+    const target = make(base);
+    if (target === null) continue;
+    taken++;
+    yield [name, target];
+  }
+}
+
+function satisfiesBoth(target: string, privilege: Privilege, pattern: CanonicalPattern): boolean {
+  const request = canonicalize({ method: "GET", target });
+  const parts = splitTarget(target);
+  return request.ok && strictTarget(parts.path, parts.query) === null &&
+    canonicalMatch(pattern, request.value) === "grants" &&
+    legacyMatches(privilege, new LegacyRequest(parts));
+}
+
+/** Somebody whom exactly this identity describes. */
+function claimsFor({ userName, groupName, processName, exePath }: Identity): CallerClaims {
+  const userGroups = groupName === null ? [] : [groupName];
+  return { userName, userGroups, processName, processFullPath: exePath, elevated: true };
+}
+
+/** Somebody whose names differ from the caller's in case only, or in a letter at the end where there is no case. */
+function confusedWith(claims: CallerClaims): CallerClaims {
+  return {
+    userName: claims.userName === null ? null : confused(claims.userName),
+    userGroups: claims.userGroups.map(confused),
+    processName: claims.processName === null ? null : confused(claims.processName),
+    processFullPath: claims.processFullPath === null ? null : confused(claims.processFullPath),
+    elevated: claims.elevated,
+  };
+}
+
+function confused(name: string): string {
+  const upper = name.toUpperCase();
+  return upper === name ? `${name.toLowerCase()}_` : upper;
+}
+
+/** The parts of a verdict that all spellings share. */
+function wordsOf(verdict: RuleVerdict, isAgreed: boolean): string {
+  return isAgreed
+    ? `compat ${verdict.compat}, canonical ${verdict.canonical}, ${word(verdict.allowed)}`
+    : `canonical ${verdict.canonical}`;
+}
+
+function word(allowed: boolean): string {
+  return allowed ? "allow in enforce" : "deny in enforce";
+}
+
+function escaped(constraints: Iterable<readonly [string, string]>): TwinBase["pairs"] {
+  return Array.from(
+    constraints,
+    ([key, value]) => [escapeQueryText(key), escapeQueryText(value)] as const,
+  );
+}
+
+/** A parameter that no privilege asks for. */
+function freeKey(item: CompiledItem): string {
+  const used = new Set<string>();
+  for (const { queryParameters } of item.index.canonicalPrivileges.values()) {
+    for (const key of queryParameters?.keys() ?? []) used.add(key);
+  }
+  let key = "selftest";
+  while (used.has(key)) key += "-";
+  return key;
+}
