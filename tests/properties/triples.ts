@@ -87,6 +87,7 @@ const KEYS = [
   "\u00e9",
   "\u03a3",
   "\ua7d2",
+  "",
 ];
 const VALUES = [
   "2021-02-01",
@@ -310,14 +311,13 @@ function loose(dice: Dice): string {
 
 function randomPath(dice: Dice, rulePath: string): string {
   let path = [...rulePath].map((character) => spelt(dice, character)).join("");
-  if (!path.startsWith("/") && !dice.often(10)) path = "/" + path;
   if (dice.often(40)) path += dice.pick(PIECES);
   if (dice.often(15)) {
     const at = dice.below(path.length + 1);
     path = path.slice(0, at) + dice.pick(PIECES) + path.slice(at);
   }
   if (dice.often(8)) path = path.slice(0, -1);
-  return path;
+  return path.startsWith("/") ? path : "/" + path;
 }
 
 /** One character of a rule as a request may spell it. What a target cannot carry as it is gets encoded. */
@@ -411,7 +411,10 @@ export function shrink(triple: Triple, fails: (triple: Triple) => boolean): Trip
   for (let steps = 0; steps < 1_000; steps++) {
     let found: Triple | null = null;
     for (const candidate of simpler(smallest) as Generator<Triple>) {
-      if ("userName" in candidate.caller && "processName" in candidate.caller && fails(candidate)) {
+      const { caller, target } = candidate;
+      const whole = "userName" in caller && "processName" in caller &&
+        /^(?:\/|\*$|https?:\/\/.)/.test(target);
+      if (whole && fails(candidate)) {
         found = candidate;
         break;
       }

@@ -18,16 +18,21 @@ export function canonicalizeReference(
   const whole = target.split("#")[0]!;
   const mark = whole.indexOf("?");
   const stem = mark === -1 ? whole : whole.slice(0, mark);
-  const rawQuery = mark === -1 ? "" : whole.slice(mark + 1);
+  let rawQuery = mark === -1 ? "" : whole.slice(mark + 1);
   let authority: string | null = null;
   let rawPath = stem;
-  if (!stem.startsWith("/") && stem.includes("://")) {
+  if (/^[^/]*:\/\//.test(stem)) {
     const scheme = stem.slice(0, stem.indexOf("://"));
     if (lowerAscii(scheme) !== "http") return "CANON_SCHEME";
     const rest = stem.slice(stem.indexOf("://") + 3);
     const slash = rest.indexOf("/");
     authority = slash === -1 ? rest : rest.slice(0, slash);
     rawPath = slash === -1 ? "" : rest.slice(slash);
+  } else if (stem !== "" && stem !== "*" && !stem.startsWith("/")) {
+    // Without a scheme the whole target is an authority.
+    authority = whole;
+    rawPath = "";
+    rawQuery = "";
   }
   if (!METHODS.includes(method)) return "CANON_METHOD";
   const destination = authority === null ? "unknown:name::0" : destinationOf(authority);
@@ -81,6 +86,12 @@ export function canonicalQueryReference(
     found.set(name, [...found.get(name) ?? [], lowerAscii(value.text)]);
   }
   return [...found].sort(([left], [right]) => left < right ? -1 : left > right ? 1 : 0);
+}
+
+/** One key or value of a rule by itself, in canonical form. */
+export function canonicalTextReference(raw: string): { text: string; code?: string } {
+  const decoded = decodeQueryPart(raw);
+  return { ...decoded, text: lowerAscii(decoded.text) };
 }
 
 function decodeQueryPart(raw: string): { text: string; code?: string } {

@@ -55,7 +55,8 @@ export function evaluateLegacy(
   target: string,
   caller: CallerDocument,
 ): boolean {
-  return evaluateBy(item, caller, (privilege) => matchesLegacy(privilege, target));
+  const request = prepareLegacy(target);
+  return evaluateBy(item, caller, (privilege) => matchesLegacy(privilege, request));
 }
 
 /** What both matchers share. Source: authorization 3.4. */
@@ -78,19 +79,32 @@ export function evaluateBy(
   return anyMatched ? false : item.defaultAllowed;
 }
 
-/** Source: authorization 3.1 and 3.2. */
-export function matchesLegacy(privilege: ReferencePrivilege, target: string): boolean {
+/** A request as the legacy matcher sees it. */
+export interface ReferenceRequest {
+  readonly path: string;
+  readonly pairs: readonly { readonly key: string; readonly value: string }[];
+}
+
+/** Source: authorization 3.1, and 3.2 steps 1 and 4. */
+export function prepareLegacy(target: string): ReferenceRequest {
   const raw = splitRaw(target);
   const prepared = lowerUnicode(decodeLossy(raw.path));
   const mark = prepared.indexOf("?");
   const path = mark === -1 ? prepared : prepared.slice(0, mark);
   const embedded = mark === -1 ? "" : prepared.slice(mark + 1);
-  if (!path.startsWith(privilege.path)) return false;
-  const pairs = [...pairsOf(raw.query ?? ""), ...pairsOf(embedded)];
+  const pairs = [...pairsOf(raw.query ?? ""), ...pairsOf(embedded)].map(({ key, value }) => ({
+    key: lowerUnicode(decodeLossy(key)),
+    value: lowerUnicode(decodeLossy(value)),
+  }));
+  return { path, pairs };
+}
+
+/** Source: authorization 3.2, steps 2, 3, 5 and 6. */
+export function matchesLegacy(privilege: ReferencePrivilege, request: ReferenceRequest): boolean {
+  if (!request.path.startsWith(privilege.path)) return false;
   for (const [key, value] of privilege.constraints) {
-    const first = pairs.find((pair) => lowerUnicode(decodeLossy(pair.key)) === key);
-    if (first === undefined) return false;
-    if (lowerUnicode(decodeLossy(first.value)) !== value) return false;
+    const first = request.pairs.find((pair) => pair.key === key);
+    if (first === undefined || first.value !== value) return false;
   }
   return true;
 }

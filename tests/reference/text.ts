@@ -1,24 +1,32 @@
 /** Bytes of a text after decoding `%XX` once; what is no escape stays as it is. Source: authorization 3.1, step 2. */
-function bytesOf(text: string): number[] {
-  const source = [...new TextEncoder().encode(text)];
+function bytesOf(text: string): Uint8Array {
+  const source = new TextEncoder().encode(text);
   const bytes: number[] = [];
   let at = 0;
   while (at < source.length) {
-    const pair = String.fromCharCode(source[at + 1] ?? 0, source[at + 2] ?? 0);
-    if (source[at] === 0x25 && /^[0-9a-fA-F]{2}$/.test(pair)) {
-      bytes.push(parseInt(pair, 16));
+    const byte = source[at]!;
+    const high = hexValue(source[at + 1]);
+    const low = hexValue(source[at + 2]);
+    if (byte === 0x25 && high !== -1 && low !== -1) {
+      bytes.push(high * 16 + low);
       at += 3;
     } else {
-      bytes.push(source[at]!);
+      bytes.push(byte);
       at += 1;
     }
   }
-  return bytes;
+  return new Uint8Array(bytes);
+}
+
+function hexValue(byte: number | undefined): number {
+  return byte === undefined
+    ? -1
+    : "0123456789abcdef".indexOf(String.fromCharCode(byte).toLowerCase());
 }
 
 /** Decodes once, leniently; malformed UTF-8 becomes U+FFFD. Source: authorization 3.1, steps 2 and 3. */
 export function decodeLossy(text: string): string {
-  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(new Uint8Array(bytesOf(text)));
+  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytesOf(text));
 }
 
 /** Whether every `%` starts an escape. */
@@ -30,7 +38,7 @@ export function hasOnlyWholeEscapes(text: string): boolean {
 export function decodeStrict(text: string): string | null {
   try {
     return new TextDecoder("utf-8", { ignoreBOM: true, fatal: true }).decode(
-      new Uint8Array(bytesOf(text)),
+      bytesOf(text),
     );
   } catch {
     return null;
