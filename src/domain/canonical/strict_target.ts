@@ -31,7 +31,7 @@ const SPACE = 0x20;
  * DEVIATION D-83. Source: authorization W-13, item 2.
  */
 export function strictTarget(path: string, query: string | null): StrictFault | null {
-  if (path !== "" && path.charCodeAt(0) !== SLASH) return "STRICT_FORM";
+  if (path.charCodeAt(0) !== SLASH) return "STRICT_FORM";
   let segmentStart = 1;
   let segmentLength = 0;
   let last = 0;
