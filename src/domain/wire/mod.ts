@@ -5,7 +5,7 @@
  * Source: wire-protocol 1 to 4, 10.2 and 10.3, agent 4.2.
  * @module
  */
-export { canonicalJson } from "./canonical_json.ts";
+export { canonicalJson, canonicalJsonPieces, isJsonObject } from "./canonical_json.ts";
 export * from "./channel_state.ts";
 export * from "./client_request.ts";
 export type { DocumentCode, DocumentFault } from "./document_reader.ts";

@@ -11,9 +11,11 @@ import { SystemClock } from "../../runtime/system_clock.ts";
 import type { Platform, PlatformOptions } from "../platform.ts";
 import { OwnSockets } from "./accepted_sockets.ts";
 import { readBpfObject } from "./bpf_objects.ts";
+import { EpochFile } from "./epoch_file.ts";
 import { LinuxKeyStore } from "./key_store.ts";
 import { LinuxRedirector } from "./linux_redirector.ts";
 import { ProcessInspector } from "./process_inspector.ts";
+import { LinuxRuleFiles, rulesFolder } from "./rule_files.ts";
 import { SystemAccounts } from "./system_accounts.ts";
 import { SystemdNotify } from "./systemd_notify.ts";
 
@@ -55,6 +57,8 @@ export function openLinux(options: PlatformOptions): Platform {
     inspector,
     accounts: new SystemAccounts(libc, clock, logger.child("accounts")),
     keyStore: new LinuxKeyStore(options.keyFolder, { kept: options.keptKeys }),
+    epochStore: new EpochFile(options.keyFolder),
+    ruleFiles: new LinuxRuleFiles(rulesFolder(options.keyFolder)),
     acceptedSockets: new OwnSockets(libc, clock, options.endpoints.listener),
     serviceNotify: new SystemdNotify(libc, notifyTarget, logger.child("service")),
     watchdogEveryMs: notifyTarget?.watchdogEveryMs ?? null,
