@@ -11,5 +11,5 @@ export { ANCHOR_FILE_NAME, ANCHOR_TEMPORARY_NAME, AUDIT_FILE_NAME } from "./file
 export type { AuditDecision, AuditEntry, AuditTrail, RuleFacts } from "./record.ts";
 export { FileAuditTrail, type FileAuditTrailOptions } from "./trail.ts";
 export type { Finding, FindingKind, Remark, Witness } from "./verify.ts";
-export { verifyLog, type VerifyReport, type VerifyRequest } from "./verify_files.ts";
+export { readWitness, verifyLog, type VerifyReport, type VerifyRequest } from "./verify_files.ts";
 export { LINE_LIMITS, type LineClass, WriteBudget } from "./write_budget.ts";

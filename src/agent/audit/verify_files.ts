@@ -191,19 +191,19 @@ function collectWitnesses(request: VerifyRequest): Noted {
     }
   }
   for (const path of request.statusFiles) {
-    const anchor = anchorOfStatus(path);
-    if (anchor !== null) noted.witnesses.push({ ...anchor, from: path });
+    const witness = readWitness(path);
+    if (witness !== null) noted.witnesses.push(witness);
   }
   return noted;
 }
 
-/** The record that a status document names; `null` when there is no document or it names none. */
-function anchorOfStatus(path: string): { readonly seq: number; readonly hash: string } | null {
+/** The record that an anchor or a status document names; `null` when the file is missing or names none. */
+export function readWitness(path: string): Witness | null {
   try {
     if (Deno.statSync(path).size > LONGEST_STATUS_BYTES) return null;
     const document = JSON.parse(Deno.readTextFileSync(path));
-    const anchor = toAnchor(document?.auditLog);
-    return anchor === null ? null : { seq: anchor.seq, hash: anchor.hash };
+    const anchor = toAnchor(document) ?? toAnchor(document?.auditLog);
+    return anchor === null ? null : { seq: anchor.seq, hash: anchor.hash, from: path };
   } catch {
     return null;
   }
