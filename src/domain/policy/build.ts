@@ -8,6 +8,7 @@ import type { JsonValue } from "../wire/strict_json.ts";
 import { type CompileFinding, compileSteps } from "./compile.ts";
 import { type EffectiveItem, hostRules } from "./local_state.ts";
 import type { Matching } from "./question.ts";
+import { selfTest, type SelfTestFailure } from "./self_test.ts";
 import type { EndpointPolicy, PolicySnapshot } from "./snapshot.ts";
 
 /** A policy that is not installed yet: a snapshot without its epoch. */
@@ -146,10 +147,22 @@ function* compiledSteps(
   const { compiled, findings } = yield* compileSteps(item, { at: `$.${endpoint}` });
   const error = findings.find(({ severity }) => severity === "error");
   if (error !== undefined) {
-    return err({ endpoint, reason: `${error.path}: ${error.message}` });
+    return err({ endpoint, reason: `${error.path} ${error.message}` });
+  }
+  const report = yield* selfTest(compiled);
+  const [failure] = report.failures;
+  if (failure !== undefined) {
+    return err({ endpoint, reason: `${failureText(failure)}, ${report.failureCount} in all` });
   }
   const warnings = findings.map((finding) => ({ ...finding, endpoint }));
   return ok(endpointPolicy({ kind: "rules", mode: item.mode, rules: compiled }, warnings));
+}
+
+/** Rule, mutation and smallest request. */
+function failureText(failure: SelfTestFailure): string {
+  const { privilege, mutation, method, target, caller, expected, actual } = failure;
+  return `self-test of privilege ${JSON.stringify(privilege)} fails with mutation ${mutation}: ` +
+    `${method} ${target} of a ${caller} gets ${actual}, not ${expected}`;
 }
 
 function endpointPolicy(
