@@ -1,3 +1,4 @@
+import type { CallerDocument, ItemDocument } from "../reference/documents.ts";
 import { readVectors, type Vector } from "./read.ts";
 
 /** Section 3.5: one privilege and one target. */
@@ -102,6 +103,50 @@ export interface DecisionVector extends Vector {
   readonly deviation: string | null;
 }
 
+/** Section 1.2: the text of the member `authorizationRules`. */
+export interface StrictVector extends Vector {
+  readonly rules: string;
+  readonly accepted: boolean;
+  readonly productAccepts: boolean;
+  /** JSON path of what is wrong; null when nothing is, or when the text is no JSON. */
+  readonly path: string | null;
+  readonly deviation: string | null;
+}
+
+/** Section 1.2: the two words of an item. */
+export interface WordsVector extends Vector {
+  readonly defaultAccess: string;
+  readonly mode: string;
+  readonly defaultAllowed: boolean;
+  readonly referenceMode: string;
+  /** null: the document is rejected. */
+  readonly productMode: string | null;
+  readonly deviation: string | null;
+}
+
+/** Section 1.4: an item and what it compiles to. */
+export interface CompileVector extends Vector {
+  readonly item: ItemDocument;
+  readonly defaultAllowed: boolean;
+  readonly mode: string;
+  /** Name, path and constraints. */
+  readonly privileges: readonly (readonly [string, string, Readonly<Record<string, string>>])[];
+  readonly identities: readonly string[];
+  readonly privilegeAssignments: Readonly<Record<string, readonly string[]>>;
+  readonly deviation: string | null;
+}
+
+/** Sections 1.5 and 3: an item, a request and a caller. */
+export interface VerdictVector extends Vector {
+  readonly item: ItemDocument;
+  readonly method: string;
+  readonly target: string;
+  readonly caller: Omit<CallerDocument, "runAsElevated">;
+  readonly compat: "allow" | "deny";
+  readonly canonical: string;
+  readonly deviation: string | null;
+}
+
 const FOLDER = "authorization";
 
 export function matching(): readonly MatchVector[] {
@@ -177,6 +222,51 @@ export function decisions(): readonly DecisionVector[] {
     "evaluates",
     "reference",
     "product",
+    "deviation",
+  ]);
+}
+
+export function strictness(): readonly StrictVector[] {
+  return readVectors(`${FOLDER}/strictness.json`, [
+    "rules",
+    "accepted",
+    "productAccepts",
+    "path",
+    "deviation",
+  ]);
+}
+
+export function acceptedValues(): readonly WordsVector[] {
+  return readVectors(`${FOLDER}/accepted_values.json`, [
+    "defaultAccess",
+    "mode",
+    "defaultAllowed",
+    "referenceMode",
+    "productMode",
+    "deviation",
+  ]);
+}
+
+export function compilations(): readonly CompileVector[] {
+  return readVectors(`${FOLDER}/compile.json`, [
+    "item",
+    "defaultAllowed",
+    "mode",
+    "privileges",
+    "identities",
+    "privilegeAssignments",
+    "deviation",
+  ]);
+}
+
+export function consequences(): readonly VerdictVector[] {
+  return readVectors(`${FOLDER}/consequences.json`, [
+    "item",
+    "method",
+    "target",
+    "caller",
+    "compat",
+    "canonical",
     "deviation",
   ]);
 }
