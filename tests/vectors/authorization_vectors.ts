@@ -270,3 +270,92 @@ export function consequences(): readonly VerdictVector[] {
     "deviation",
   ]);
 }
+
+/** Section 4.2: a rule id. */
+export interface DescriptorVector extends Vector {
+  readonly raw: string;
+  readonly logicalId: string;
+  readonly useLocal: boolean;
+  readonly displayId: string;
+  readonly deviation: string | null;
+}
+
+/** Sections 4.3 and 4.4: the text of a local rule file. */
+export interface LocalFileVector extends Vector {
+  readonly file: string;
+  readonly accepted: boolean;
+  readonly path: string | null;
+  readonly deviation: string | null;
+}
+
+/** Section 4.6. */
+export interface MergeVector extends Vector {
+  readonly host: ItemDocument;
+  readonly file: Readonly<Record<string, unknown>>;
+  readonly merged: Readonly<Record<string, unknown>>;
+}
+
+/** Section 4.7: one poll after another. */
+export interface StatesVector extends Vector {
+  readonly steps: readonly {
+    readonly useLocal: boolean;
+    readonly remoteChanged: boolean;
+    readonly file:
+      | { readonly kind: "missing" }
+      | { readonly kind: "error"; readonly text: string }
+      | { readonly kind: "present"; readonly mark: string; readonly valid: boolean };
+    /** Where the effective rules come from after the poll. */
+    readonly origin: "host" | "merged" | "closed";
+    readonly changed: boolean;
+    readonly failed: boolean;
+    /** Level and task of each notice. */
+    readonly events: readonly string[];
+  }[];
+  readonly deviation: string | null;
+}
+
+/** Section 4.8: the host's item, a local file, a request and a caller. */
+export interface BehaviourVector extends Vector {
+  readonly host: ItemDocument;
+  /** null: there is no file. */
+  readonly file: string | null;
+  readonly target: string;
+  readonly caller: Omit<CallerDocument, "runAsElevated">;
+  readonly allowed: boolean;
+}
+
+export function descriptors(): readonly DescriptorVector[] {
+  return readVectors(`${FOLDER}/local_documents.json`, [
+    "raw",
+    "logicalId",
+    "useLocal",
+    "displayId",
+    "deviation",
+  ], "descriptors");
+}
+
+export function localFiles(): readonly LocalFileVector[] {
+  return readVectors(
+    `${FOLDER}/local_documents.json`,
+    ["file", "accepted", "path", "deviation"],
+    "files",
+  );
+}
+
+export function merges(): readonly MergeVector[] {
+  return readVectors(`${FOLDER}/local_merge.json`, ["host", "file", "merged"]);
+}
+
+export function localStates(): readonly StatesVector[] {
+  return readVectors(`${FOLDER}/local_states.json`, ["steps", "deviation"]);
+}
+
+export function localBehaviour(): readonly BehaviourVector[] {
+  return readVectors(`${FOLDER}/local_behaviour.json`, [
+    "host",
+    "file",
+    "target",
+    "caller",
+    "allowed",
+  ]);
+}
