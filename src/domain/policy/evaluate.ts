@@ -65,7 +65,7 @@ function enforced(
 function judgeLegacy(item: CompiledItem, question: Question, caller: CallerClasses): Judgement {
   const request = new LegacyRequest(question);
   const scan = new Scan(caller);
-  item.index.legacy.visit(request.path, request, scan);
+  item.index.paths.visitLegacy(request.path, request, scan);
   return judgement(item, scan);
 }
 
@@ -79,7 +79,8 @@ export function judgeCanonical(
   const request = canonicalize({ method, target });
   if (!request.ok) return request.error;
   const scan = new Scan(caller);
-  item.index.canonical.visit(request.value.segments, request.value.query, scan);
+  const { segments, query } = request.value;
+  item.index.paths.visitCanonical(segments, query, scan);
   return judgement(item, scan);
 }
 

@@ -1,19 +1,6 @@
 import type { IdentityIndex } from "./identity_index.ts";
+import type { Members } from "./members.ts";
 import type { CallerClaims } from "./question.ts";
-
-/** Identities that share one set of grants; privileges with the same roles share the object. */
-export interface Members {
-  /** Names, for the compiled form. */
-  readonly names: ReadonlySet<string>;
-  /** Class of identities to the name of its first one. */
-  readonly classes: ReadonlyMap<number, string>;
-}
-
-/** A privilege that ends at a node, and who has it. */
-interface Holder {
-  readonly privilege: string;
-  readonly members: Members;
-}
 
 /** Values of one key below a node. */
 interface KeyBranch {
@@ -30,12 +17,13 @@ export type QueryValues = ReadonlyMap<string, readonly string[]>;
  * one order for the whole path. A request visits only nodes whose constraints it satisfies, however many privileges there are.
  */
 export class GrantNode {
-  /** The first privilege that ends here. */
-  #first: Holder | null = null;
-  /** Members of all privileges that end here, when they differ; each counts once. */
-  #members: Set<Members> | null = null;
-  /** With different members: class of identities to the first privilege that names it. */
-  #merged: Map<number, Holder> | null = null;
+  /** The first privilege that ends here, and who has it. */
+  #privilege: string | null = null;
+  #members: Members | null = null;
+  /** With different members: the members of all privileges that end here, with the first privilege of each. */
+  #others: Map<Members, string> | null = null;
+  /** With different members: class of identities to the first members with it. */
+  #merged: Map<number, Members> | null = null;
   #branches: Map<string, KeyBranch> | null = null;
 
   /** Whether requests must be asked for their query. */
@@ -56,26 +44,26 @@ export class GrantNode {
     return node;
   }
 
-  /** Lets a privilege end here. Returns how many entries were copied for it, which the caller bounds. */
-  end(privilege: string, members: Members): number {
-    const holder = { privilege, members };
-    const first = this.#first ??= holder;
-    if (first.members === members || this.#members?.has(members)) return 0;
-    if (this.#members === null) {
-      this.#members = new Set();
-      this.#merged = new Map();
-    }
-    const copied = this.#members.size === 0 ? this.#merge(first) : 0;
-    return copied + this.#merge(holder);
+  /** How many entries `end()` would copy. */
+  copiesFor(members: Members): number {
+    const first = this.#members;
+    if (first === null || first === members || this.#others?.has(members)) return 0;
+    return members.classes.length + (this.#others === null ? first.classes.length : 0);
   }
 
-  #merge(holder: Holder): number {
-    const { classes } = holder.members;
-    this.#members!.add(holder.members);
-    for (const identityClass of classes.keys()) {
-      if (!this.#merged!.has(identityClass)) this.#merged!.set(identityClass, holder);
+  /** Lets a privilege end here. Privileges with the same members are one. */
+  end(privilege: string, members: Members): void {
+    const first = this.#members ??= members;
+    this.#privilege ??= privilege;
+    if (first === members || this.#others?.has(members)) return;
+    if (this.#others === null) {
+      this.#others = new Map([[first, this.#privilege]]);
+      this.#merged = new Map(first.classes.map((identityClass) => [identityClass, first]));
     }
-    return classes.size;
+    this.#others.set(members, privilege);
+    for (const identityClass of members.classes) {
+      if (!this.#merged!.has(identityClass)) this.#merged!.set(identityClass, members);
+    }
   }
 
   /**
@@ -84,7 +72,7 @@ export class GrantNode {
    * `repeated`: a key on the way occurs more than once in the request, so nothing below grants, and everything still restricts.
    */
   visit(query: QueryValues | null, repeated: boolean, scan: Scan): boolean {
-    if (this.#first !== null && this.#look(this.#first, repeated, scan)) return true;
+    if (this.#privilege !== null && this.#look(this.#privilege, repeated, scan)) return true;
     const branches = this.#branches;
     if (branches === null || query === null) return false;
     // The smaller side leads, so that neither many keys in rules nor many in a request cost more than the other side has.
@@ -102,14 +90,14 @@ export class GrantNode {
     return false;
   }
 
-  #look(first: Holder, repeated: boolean, scan: Scan): boolean {
-    scan.refusedBy ??= first.privilege;
+  #look(first: string, repeated: boolean, scan: Scan): boolean {
+    scan.refusedBy ??= first;
     if (repeated) return false;
     for (const identityClass of scan.classes()) {
-      const holder = this.#merged === null ? first : this.#merged.get(identityClass);
-      const identity = holder?.members.classes.get(identityClass);
+      const members = this.#merged === null ? this.#members : this.#merged.get(identityClass);
+      const identity = members?.nameOf(identityClass);
       if (identity === undefined) continue;
-      scan.privilege = holder!.privilege;
+      scan.privilege = this.#others?.get(members!) ?? first;
       scan.identity = identity;
       return true;
     }
