@@ -20,7 +20,8 @@ export function auditPart(trail: FileAuditTrail, clock: Clock): Part {
         told = trouble;
         if (clock.monotonicMs() >= anchorDueMs) {
           anchorDueMs = clock.monotonicMs() + ANCHOR_EVERY_MS;
-          await trail.keepAnchor();
+          // Not waited for: a disk that hangs must not hold up the counts.
+          void trail.keepAnchor();
         }
         await clock.sleep(SWEEP_EVERY_MS, signal);
         trail.sweep();

@@ -68,6 +68,7 @@ export class FileAuditTrail implements AuditTrail {
   readonly #failed = new SummaryTable();
   #anchor: Anchor | null = null;
   #anchorTrouble: string | null = null;
+  #keeping: Promise<void> | null = null;
   #requestCount = 0;
   #overflow = 0;
   #trouble: string | null = null;
@@ -132,11 +133,13 @@ export class FileAuditTrail implements AuditTrail {
     return this.#anchor;
   }
 
-  /**
-   * Notes beside the log how far it reaches, once the disk has it. To be called seldom: it waits for the disk, and only calls
-   * that do not overlap are safe.
-   */
-  async keepAnchor(): Promise<void> {
+  /** Notes beside the log how far it reaches, once the disk has it. Never rejects. To be called seldom: it waits for the disk. */
+  keepAnchor(): Promise<void> {
+    this.#keeping ??= this.#keepAnchor().finally(() => this.#keeping = null);
+    return this.#keeping;
+  }
+
+  async #keepAnchor(): Promise<void> {
     const anchor = this.#chain.anchor;
     if (this.#file === null || this.#folder === null || anchor === null) return;
     if (anchor.hash === this.#anchor?.hash || !(await this.#file.sync())) return;
@@ -169,6 +172,8 @@ export class FileAuditTrail implements AuditTrail {
     this.#repetitions.closeAll();
     this.#tellSuppressed();
     this.#file?.flush();
+    // One that is under way may have begun before the last line.
+    await this.#keeping;
     await this.keepAnchor();
     this.#file?.close();
   }

@@ -129,9 +129,11 @@ export class ChainVerifier {
     this.#line++;
     const seal = readSeal(bytes);
     if (seal === null) return this.#unsealed(bytes);
-    const notice = chainNotice(bytes);
-    this.#settlePending(seal, notice);
-    this.#record(bytes, seal, notice);
+    const hash = hashOfLine(bytes, seal);
+    // What a record says counts as long as it is the record that was written.
+    const notice = hash === seal.hash ? chainNotice(bytes) : null;
+    this.#settlePending(seal, hash === seal.hash, notice);
+    this.#record(seal, hash, notice);
   }
 
   /** The bytes behind the last line feed of the file. */
@@ -164,9 +166,8 @@ export class ChainVerifier {
     };
   }
 
-  #record(bytes: Uint8Array, seal: Seal, notice: ChainNotice | null): void {
+  #record(seal: Seal, hash: string, notice: ChainNotice | null): void {
     this.#records++;
-    const hash = hashOfLine(bytes, seal);
     const holds = hash === seal.hash;
     if (!holds) {
       this.#find({
@@ -178,7 +179,7 @@ export class ChainVerifier {
     }
     const isLate = this.#place(seal, holds);
     if (!this.#fileBegun) this.#judgeFirstOfFile(seal, notice, holds);
-    if (holds && notice !== null) this.#judgeNotice(seal, notice);
+    if (notice !== null) this.#judgeNotice(seal, notice);
     if (holds && this.#wanted.has(seal.seq) && !this.#seen.has(seal.seq)) {
       this.#seen.set(seal.seq, seal.hash);
     }
@@ -191,7 +192,7 @@ export class ChainVerifier {
     this.#isLoose = !holds;
     if (this.#first !== null) return;
     this.#first = this.#last;
-    this.#firstPlace = { file: this.#file, line: this.#line };
+    this.#firstPlace = { file: this.#file, line: 1 };
     this.#firstPrevHash = seal.prevHash;
   }
 
@@ -237,6 +238,7 @@ export class ChainVerifier {
     if (notice !== null || !holds || this.#first !== null) return;
     this.#find({
       kind: "beginning-missing",
+      line: 1,
       seq: seal.seq - 1,
       expected: "a record about the chain at the beginning of the file",
       found: `seq ${seal.seq}`,
@@ -265,10 +267,11 @@ export class ChainVerifier {
   }
 
   /** Lines without a seal are no damage where the record behind them answers for them, or where no chain had begun. */
-  #settlePending(seal: Seal, notice: ChainNotice | null): void {
+  #settlePending(seal: Seal, holds: boolean, notice: ChainNotice | null): void {
     const pending = this.#pending;
-    if (pending === null) return;
-    const isBeforeChain = this.#first === null && seal.seq === 1 && seal.prevHash === GENESIS;
+    if (pending === null) return this.#judgeTorn(seal, notice);
+    const isBeforeChain = holds && this.#first === null && seal.seq === 1 &&
+      seal.prevHash === GENESIS;
     const isAnsweredFor = notice !== null && notice.tornBytes === pending.bytes &&
       notice.tornSha256 === pending.hash.copy().digest("hex");
     if (!isBeforeChain && !isAnsweredFor) return this.#giveUpPending();
@@ -277,6 +280,17 @@ export class ChainVerifier {
       ? `${pending.count} lines from before the chain began`
       : `${pending.bytes} bytes of a record that was not finished, as seq ${seal.seq} tells`;
     this.#remark(pending.line, text);
+  }
+
+  /** What the agent found unfinished must still be there. */
+  #judgeTorn(seal: Seal, notice: ChainNotice | null): void {
+    if (notice === null || notice.tornBytes === 0) return;
+    this.#find({
+      kind: "missing",
+      seq: seal.seq,
+      expected: `${notice.tornBytes} bytes of a record that was not finished`,
+      found: "nothing before the record that tells of them",
+    });
   }
 
   #giveUpPending(): void {
