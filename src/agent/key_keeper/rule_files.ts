@@ -1,13 +1,6 @@
 import type { RuleFileState } from "../../domain/policy/mod.ts";
 import type { EndpointName } from "../../domain/wire/mod.ts";
 
-/** Names of the administrator's rule files. DEVIATION D-100: HostGAPlugin has one of its own. Source: authorization 4.1, W-09. */
-export const RULE_FILE_NAMES: Readonly<Record<EndpointName, string>> = Object.freeze({
-  wireserver: "WireServer_Rules.json",
-  imds: "IMDS_Rules.json",
-  hostga: "HostGA_Rules.json",
-});
-
 /** The text of a rule file, and the state it was read in. */
 export interface RuleFileText {
   readonly text: string;

@@ -157,12 +157,10 @@ function computed(
     ["id", effective?.item.id ?? ""],
     ["defaultAllowed", policy.kind === "built-in" || compiled?.defaultAllowed === true],
     ["mode", MODE_NAMES[policy.mode]],
-    ["privileges", compiled?.privileges ?? EMPTY],
-    ["identities", compiled?.identities ?? EMPTY],
-    ["privilegeAssignments", compiled?.privilegeAssignments ?? EMPTY],
+    ["privileges", compiled?.privileges ?? {}],
+    ["identities", compiled?.identities ?? {}],
+    ["privilegeAssignments", compiled?.privilegeAssignments ?? {}],
     ["kind", policy.kind],
     ...(policy.kind === "closed" ? [["reason", policy.reason]] as const : []),
   ]);
 }
-
-const EMPTY: ReadonlyMap<string, unknown> = new Map();

@@ -1,11 +1,17 @@
 import { createHash } from "node:crypto";
-import { RULE_FILE_NAMES, type RuleFiles, type RuleFileText } from "../../agent/key_keeper/mod.ts";
+import type { RuleFiles, RuleFileText } from "../../agent/key_keeper/mod.ts";
 import type { RuleFileState } from "../../domain/policy/mod.ts";
 import type { EndpointName } from "../../domain/wire/mod.ts";
 import { AgentError } from "../../runtime/errors.ts";
 import { createPrivateFolder, describeFileError } from "../../runtime/files.ts";
 import { isMissing, type OwnFile, readOwnFile } from "./own_file.ts";
 
+/** Names of the files. DEVIATION D-100: HostGAPlugin has one of its own. Source: authorization 4.1, W-09. */
+const RULE_FILE_NAMES: Readonly<Record<EndpointName, string>> = Object.freeze({
+  wireserver: "WireServer_Rules.json",
+  imds: "IMDS_Rules.json",
+  hostga: "HostGA_Rules.json",
+});
 const FOLDER_MODE = 0o700;
 const OTHERS = 0o077;
 /** Group and others may read a rule file, and nothing else. */
