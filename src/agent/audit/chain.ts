@@ -51,6 +51,8 @@ export class Chain implements LineSeal {
   #point: ChainPoint | null = null;
   /** Sealed, and perhaps not written. */
   #unsettled: ChainPoint[] = [];
+  /** The line that was being written when writing failed: only its line feed may be missing. */
+  #interrupted: ChainPoint | null = null;
   #keptFromSeq = 1;
   #notice: Notice | null = null;
 
@@ -98,6 +100,7 @@ export class Chain implements LineSeal {
 
   settled(count: number): void {
     const last = this.#unsettled[count - 1];
+    this.#interrupted = this.#unsettled[count] ?? null;
     this.#unsettled = [];
     if (last === undefined) return;
     this.#point = last;
@@ -132,6 +135,11 @@ export class Chain implements LineSeal {
   /** Continues what this process has written. */
   #goOn(point: ChainPoint, tail: Tail, sizeBytes: number): Notice | null {
     const last = tail.last ?? tailOfNewest(this.#asidePaths())?.last ?? null;
+    if (last !== null && last.hash === this.#interrupted?.hash) {
+      this.#point = last;
+      this.#interrupted = null;
+      return this.#goOn(last, tail, sizeBytes);
+    }
     const isOurs = !tail.isAlien && (last?.hash ?? GENESIS) === point.hash;
     if (sizeBytes === 0) {
       return { event: isOurs ? "rotated" : "resumed", damage: null, expected: null };

@@ -34,7 +34,7 @@ export function readTail(file: Deno.FsFile, sizeBytes: number): Tail {
   let last: ChainPoint | null = null;
   let lastEnd = 0;
   let isForged = false;
-  for (const { start, end } of wholeLines(bytes, from > 0)) {
+  for (const { start, end } of linesOf(bytes, from > 0)) {
     const line = bytes.subarray(start, end);
     const seal = readSeal(line);
     if (seal === null) continue;
@@ -42,6 +42,7 @@ export function readTail(file: Deno.FsFile, sizeBytes: number): Tail {
     if (isForged) continue;
     hashes.set(seal.seq, seal.hash);
     last = { seq: seal.seq, hash: seal.hash };
+    // Of a whole record only the line feed may be missing, and that is written before the next one.
     lastEnd = end + 1;
   }
   const rest = bytes.subarray(lastEnd);
@@ -62,7 +63,7 @@ export function readTailOf(path: string): Tail | null {
 /** The first record that holds in the first megabyte of a file, or `null`. */
 export function readFirstSeal(file: Deno.FsFile, sizeBytes: number): Seal | null {
   const bytes = readAt(file, 0, Math.min(sizeBytes, WINDOW_BYTES));
-  for (const { start, end } of wholeLines(bytes, false)) {
+  for (const { start, end } of linesOf(bytes, false)) {
     const line = bytes.subarray(start, end);
     const seal = readSeal(line);
     if (seal !== null && hashOfLine(line, seal) === seal.hash) return seal;
@@ -96,17 +97,18 @@ function readAt(file: Deno.FsFile, from: number, length: number): Uint8Array {
   return bytes.subarray(0, filled);
 }
 
-/** Lines that end with a line feed, without it. `skipFirst` where the bytes begin somewhere in a line. */
-function* wholeLines(
+/** The lines, without their line feeds; the last one may have none. `skipFirst` where the bytes begin somewhere in a line. */
+function* linesOf(
   bytes: Uint8Array,
   skipFirst: boolean,
 ): Generator<{ readonly start: number; readonly end: number }> {
   let start = skipFirst ? bytes.indexOf(LINE_FEED) + 1 : 0;
   if (skipFirst && start === 0) return;
-  for (let end = bytes.indexOf(LINE_FEED, start); end >= 0;) {
+  while (start < bytes.length) {
+    const lineFeedAt = bytes.indexOf(LINE_FEED, start);
+    const end = lineFeedAt < 0 ? bytes.length : lineFeedAt;
     yield { start, end };
     start = end + 1;
-    end = bytes.indexOf(LINE_FEED, start);
   }
 }
 
