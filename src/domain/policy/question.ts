@@ -1,5 +1,6 @@
 import { type CanonCode, splitTarget, type StrictFault } from "../canonical/mod.ts";
 import type { Caller } from "../identity/caller.ts";
+import type { PathFlavour } from "./identity_matcher.ts";
 
 /**
  * Which matcher's verdict counts. `compat`: the legacy one. `shadow`: the same, and disagreement is recorded. `enforce`: both
@@ -48,13 +49,13 @@ export interface RuleVerdict {
  * The claims that rules may look at. Of an executable that is not proven nothing is shown, so that no selector equals it.
  * Source: authorization 5.2 and 7.1, W-02, W-06 and W-11.
  */
-export function claimsOf(caller: Caller): CallerClaims {
+export function claimsOf(caller: Caller, flavour: PathFlavour = "unix"): CallerClaims {
   const { account, exe } = caller;
   const path = exe.kind === "verified" ? exe.path : null;
   return {
     userName: account === null ? null : account.userName,
     userGroups: account === null ? NO_GROUPS : account.groups,
-    processName: path === null ? null : path.slice(path.lastIndexOf("/") + 1),
+    processName: path === null ? null : baseName(path, flavour),
     processFullPath: path,
     elevated: caller.elevated,
   };
@@ -64,6 +65,12 @@ export function claimsOf(caller: Caller): CallerClaims {
 export function questionOf(method: string, target: string, claims: CallerClaims): Question {
   const parts = splitTarget(target);
   return { method, target: parts.target, path: parts.path, query: parts.query, claims };
+}
+
+function baseName(path: string, flavour: PathFlavour): string {
+  const slash = path.lastIndexOf("/");
+  if (flavour === "unix") return path.slice(slash + 1);
+  return path.slice(Math.max(slash, path.lastIndexOf("\\")) + 1);
 }
 
 const NO_GROUPS: readonly string[] = Object.freeze<string[]>([]);
