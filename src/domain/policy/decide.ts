@@ -81,10 +81,10 @@ function ruleRefusal(rules: RuleVerdict, policy: EndpointPolicy): Refusal {
   const id = policy.kind === "rules" ? policy.rules.id : "";
   if (rules.compat === "allow") {
     const { canonical, strictFault } = rules;
-    if (strictFault !== null) return refused("not-canonical", `${strictFault}: no strict target`);
     if (canonical !== "allow" && canonical !== "deny") {
       return refused("not-canonical", `${canonical}: ${CANON_MEANINGS[canonical]}`);
     }
+    if (strictFault !== null) return refused("not-canonical", `${strictFault}: no strict target`);
     return refused(
       "matchers-disagree",
       rules.privilege === null
