@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { Chain } from "../../../../src/agent/audit/chain.ts";
 import { ANCHOR_FILE_NAME, AUDIT_FILE_NAME } from "../../../../src/agent/audit/mod.ts";
 import { ChainStand } from "./chain_stand.ts";
 import { makeDenial, makeEntry } from "./entries.ts";
@@ -297,4 +298,55 @@ test("FileAuditTrail.keepAnchor() says once that the anchor cannot be written", 
   }
   assert.equal(trail.anchor, null);
   assert.deepEqual(stand.logger.texts("warn"), ["anchor of the audit log cannot be written"]);
+});
+
+test("Chain takes over a record of its own of which only the line feed was not written", (stand) => {
+  const path = stand.path("log");
+  const damages: string[] = [];
+  const chain = new Chain({
+    currentPath: path,
+    asidePaths: () => [],
+    readAnchor: () => null,
+    noticeLine: (members) => `${" ".repeat(34)}${JSON.stringify(members)}`,
+    onDamage: (damage) => damages.push(damage),
+  });
+  const bytes = new Uint8Array(4096);
+  using file = Deno.openSync(path, { read: true, append: true, create: true });
+  const put = (line: string, cut: number) => {
+    const length = chain.encode(line, bytes);
+    file.writeSync(bytes.subarray(0, length - cut));
+    chain.settled(cut === 0 ? 1 : 0);
+  };
+  const [first = ""] = chain.opened(file, 0);
+  put(first, 0);
+  put(`${" ".repeat(34)}{"n":1}`, 1);
+  assert.equal(chain.anchor?.seq, 1);
+  assert.deepEqual(chain.opened(file, file.statSync().size), []);
+  assert.equal(chain.anchor?.seq, 2);
+  assert.deepEqual(damages, []);
+});
+
+test("Chain says what it found once, however often it can not be written", (stand) => {
+  Deno.writeTextFileSync(stand.path(ANCHOR_FILE_NAME), "{}");
+  const path = stand.path("log");
+  const damages: string[] = [];
+  const chain = new Chain({
+    currentPath: path,
+    asidePaths: () => {
+      throw new Error("no folder");
+    },
+    readAnchor: () => "unreadable",
+    noticeLine: (members) => `${" ".repeat(34)}${JSON.stringify(members)}`,
+    onDamage: (damage) => damages.push(damage),
+  });
+  using file = Deno.openSync(path, { read: true, append: true, create: true });
+  const bytes = new Uint8Array(4096);
+  for (let i = 0; i < 3; i++) {
+    const [line = ""] = chain.opened(file, 0);
+    assert.equal(JSON.parse(line).why, "started");
+    assert.equal(JSON.parse(line).damage, "anchor-unreadable");
+    chain.encode(line, bytes);
+    chain.settled(0);
+  }
+  assert.deepEqual(damages, ["anchor-unreadable"]);
 });

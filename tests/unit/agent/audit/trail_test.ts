@@ -364,6 +364,10 @@ Deno.test("FileAuditTrail.failedAuthenticationSummary() counts what failed autho
     for (
       const reason of [
         "not-elevated",
+        "rule-denied",
+        "default-denied",
+        "not-canonical",
+        "matchers-disagree",
         "agent-listener",
         "policy-closed",
         "unknown-destination",
@@ -376,7 +380,7 @@ Deno.test("FileAuditTrail.failedAuthenticationSummary() counts what failed autho
     const counts = trail.failedAuthenticationSummary().map((
       one,
     ) => [one.responseStatus, one.count]);
-    assert.deepEqual(counts, [["403 Forbidden", 5], ["421 Misdirected Request", 2]]);
+    assert.deepEqual(counts, [["403 Forbidden", 9], ["421 Misdirected Request", 2]]);
   }));
 
 Deno.test("auditPart() sweeps every second and writes all counts before it ends", () =>
@@ -418,4 +422,120 @@ Deno.test("auditPart() reports a file that cannot be written, and its recovery",
     assert.deepEqual(reports, ["STOPPED AUDIT_LOG_WRITE", "RUNNING AUDIT_LOG_OPEN"]);
     stop.abort();
     await done;
+  }));
+
+const TOKEN = "/metadata/identity/oauth2/token?resource=x";
+
+/** A trail whose file cannot be written, in a folder where `logs` is in the way. */
+function unwritable(bench: Bench): FileAuditTrail {
+  Deno.writeTextFileSync(`${bench.folder}/logs`, "in the way");
+  return bench.make({ folder: `${bench.folder}/logs` });
+}
+
+Deno.test("FileAuditTrail.record() lets no allowed access to a sensitive target out of Enforce without a record", () =>
+  bench(async (bench) => {
+    const trail = unwritable(bench);
+    const caller = makeCaller();
+    const refused = trail.record(makeEntry({ caller, target: TOKEN }));
+    assert.equal(refused?.status, 503);
+    assert.equal(refused?.reason, "audit-unavailable");
+    assert.equal(trail.record(makeEntry({ caller, target: TOKEN }))?.reason, "audit-unavailable");
+    const counts = trail.connectionSummary().map((one) => [one.responseStatus, one.count]);
+    assert.deepEqual(counts, [["503 Service Unavailable", 2]]);
+    Deno.removeSync(`${bench.folder}/logs`);
+    bench.clock.tick(1000);
+    assert.equal(trail.record(makeEntry({ caller, target: TOKEN })), null, "it works again");
+    await trail.close();
+    const text = Deno.readTextFileSync(`${bench.folder}/logs/${AUDIT_FILE_NAME}`);
+    const lines = text.trim().split("\n").map((line) => JSON.parse(line.slice(34)));
+    const summary = lines.find((line) => line.summary === "repeated");
+    assert.equal(summary.count, 2);
+    assert.equal(summary.reason, "audit-unavailable");
+    assert.equal(summary.decision, "error");
+  }));
+
+Deno.test("FileAuditTrail.record() lets everything else out while the log cannot be written", () =>
+  bench((bench) => {
+    const trail = unwritable(bench);
+    for (
+      const entry of [
+        makeEntry(),
+        makeEntry({ target: TOKEN, mode: "audit" }),
+        makeEntry({ target: TOKEN, mode: "audit", decision: "flag", reason: "not-elevated" }),
+        makeEntry({ target: TOKEN, mode: "disabled" }),
+        makeDenial({ target: TOKEN }),
+        makeEntry({ target: TOKEN, decision: "error", status: 502 }),
+      ]
+    ) assert.equal(trail.record(entry), null, JSON.stringify([entry.mode, entry.decision]));
+  }));
+
+Deno.test("FileAuditTrail.record() lets a sensitive access out that is counted beyond the budget, or where no log is kept", () =>
+  bench(({ make }) => {
+    const limits = { burst: 1, perSecond: 0.001 };
+    const budget = new WriteBudget({ refusal: limits, sensitive: limits, first: limits });
+    const trail = make({ budget });
+    const caller = makeCaller();
+    assert.equal(trail.record(makeEntry({ caller, target: TOKEN })), null);
+    assert.equal(trail.record(makeEntry({ caller, target: TOKEN })), null);
+    assert.equal(make({ folder: null }).record(makeEntry({ target: TOKEN })), null);
+  }));
+
+Deno.test("FileAuditTrail.record() refuses a sensitive access whose record cannot be made", () =>
+  bench(({ make }) => {
+    const trail = make({
+      redact: () => {
+        throw new Error("no redaction");
+      },
+    });
+    assert.equal(trail.record(makeEntry({ target: TOKEN }))?.reason, "audit-unavailable");
+    assert.equal(trail.record(makeEntry()), null);
+  }));
+
+Deno.test("FileAuditTrail counts by the canonical path, and by the rule that decided", () =>
+  bench(async ({ make, lines }) => {
+    const trail = make();
+    const caller = makeCaller();
+    const canonicalTarget = "/metadata/instance";
+    for (const target of ["/metadata/instance", "/Metadata//instance", "/metadata/./instance"]) {
+      trail.record(makeEntry({ caller, target, canonicalTarget, privilege: "a" }));
+    }
+    assert.equal(lines().length, 1);
+    trail.record(makeEntry({ caller, canonicalTarget, privilege: "b" }));
+    trail.record(makeEntry({ caller, canonicalTarget, privilege: "a", policyEpoch: 8 }));
+    trail.record(makeEntry({ caller, canonicalTarget, privilege: "a", canonical: "deny" }));
+    assert.equal(lines().length, 4);
+    await trail.close();
+    const { json } = lines().at(-1) ?? assert.fail("no line");
+    assert.equal(json["count"], 2);
+    assert.equal(json["path"], "/metadata/instance");
+    assert.equal(json["matchedPrivilege"], "a");
+    assert.equal(json["policyEpoch"], 7);
+  }));
+
+Deno.test("auditPart() notes how far the log reaches at the start, every minute and at the end", () =>
+  bench(async ({ make, clock, folder }) => {
+    const trail = make();
+    const noted: (number | null)[] = [];
+    const keep = trail.keepAnchor.bind(trail);
+    trail.keepAnchor = async () => {
+      await keep();
+      noted.push(trail.anchor?.seq ?? null);
+    };
+    const stop = new AbortController();
+    const done = auditPart(trail, clock).run(stop.signal, { report: () => {} });
+    const settled = async (count: number) => {
+      while (noted.length < count) await new Promise((resolve) => setTimeout(resolve, 1));
+    };
+    await settled(1);
+    trail.record(makeDenial());
+    await clock.advance(59_000);
+    assert.equal(noted.length, 1);
+    await clock.advance(1_000);
+    await settled(2);
+    trail.record(makeDenial());
+    stop.abort();
+    await done;
+    assert.deepEqual(noted, [1, 2, 3]);
+    const kept = JSON.parse(Deno.readTextFileSync(`${folder}/ProxyAgent.Connection.anchor.json`));
+    assert.deepEqual(kept, trail.anchor);
   }));
