@@ -56,7 +56,8 @@ for (const { id, raw, logicalId, useLocal, displayId, why } of descriptors()) {
 }
 
 for (const { id, file, accepted, path, why } of localFiles()) {
-  Deno.test(`a local file is ${accepted ? "accepted" : "rejected"}: ${id}`, () => {
+  const fate = accepted ? "accepted" : "rejected";
+  Deno.test(`a local file is ${fate}: ${id}`, () => {
     const result = read(file);
     assert.equal(result.ok, accepted, why);
     if (!result.ok && path !== null) {
@@ -155,7 +156,8 @@ for (const vector of localStates()) {
 }
 
 for (const { id, host, file, target, caller, allowed, why } of localBehaviour()) {
-  Deno.test(`a local file ${allowed ? "lets pass" : "refuses"}: ${id}`, () => {
+  const verb = allowed ? "lets pass" : "refuses";
+  Deno.test(`a local file ${verb}: ${id}`, () => {
     const item = itemOf(host);
     const local = file === null ? null : read(file);
     const effective = local === null

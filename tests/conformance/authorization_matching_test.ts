@@ -102,7 +102,8 @@ for (const vector of patterns()) {
 }
 
 for (const { id, selectors, caller, matches, why } of identities()) {
-  Deno.test(`failingSelector() ${matches ? "accepts" : "refuses"} ${id}`, () => {
+  const verb = matches ? "accepts" : "refuses";
+  Deno.test(`failingSelector() ${verb} ${id}`, () => {
     const identity = {
       name: "i",
       userName: null,
@@ -130,7 +131,8 @@ for (const { id, selectors, caller, matches, why } of identities()) {
 }
 
 for (const { id, left, right, equal, why } of paths()) {
-  Deno.test(`pathKey() finds ${id} ${equal ? "equal" : "different"}`, () => {
+  const relation = equal ? "equal" : "different";
+  Deno.test(`pathKey() finds ${id} ${relation}`, () => {
     assert.equal(pathKey(left, "unix") === pathKey(right, "unix"), equal, why);
   });
 }

@@ -22,7 +22,8 @@ function statusWith(rules: string): string {
 
 for (const vector of strictness()) {
   const { id, rules, accepted, productAccepts, path, deviation, why } = vector;
-  Deno.test(`parseKeyStatus() ${productAccepts ? "accepts" : "rejects"} rules: ${id}`, () => {
+  const verb = productAccepts ? "accepts" : "rejects";
+  Deno.test(`parseKeyStatus() ${verb} rules: ${id}`, () => {
     const result = parseKeyStatus(statusWith(rules));
     assert.equal(result.ok, productAccepts, why);
     if (!result.ok && path !== null) {

@@ -21,6 +21,7 @@ export {
   compileSteps,
 } from "./compile.ts";
 export * from "./decide.ts";
+export { divergenceLine } from "./divergence.ts";
 export { evaluate } from "./evaluate.ts";
 export * from "./explain.ts";
 export { failingSelector, type PathFlavour, pathKey, type Selector } from "./identity_matcher.ts";
