@@ -25,8 +25,8 @@ export interface EpochStore {
  * Numbers the installed policies. INVARIANT: no number is given out twice, and none below an earlier one, over restarts too.
  *
  * A number is on the disk before it is used. Where the disk does not have the last one (lost, damaged, not to be written),
- * numbers go on from the second since 1970: policies are installed less often than once a second, so nothing that went
- * before can be above it as long as the machine's clock is right.
+ * numbers go on from the millisecond since 1970: policies are installed less often than that, so nothing that went before
+ * can be above it as long as the machine's clock is right.
  * Source: authorization 1.7 and 9.4.
  */
 export class Epochs {
@@ -84,6 +84,6 @@ export class Epochs {
   }
 
   #floor(): number {
-    return Math.max(1, Math.floor(this.#clock.wallMs() / 1000));
+    return Math.max(1, Math.floor(this.#clock.wallMs()));
   }
 }

@@ -4,7 +4,7 @@ import { FakeClock } from "../../../fakes/fake_clock.ts";
 import { MemoryEpochStore } from "../../../fakes/memory_epoch_store.ts";
 import { MemoryLogger } from "../../../fakes/memory_logger.ts";
 
-const NOW_S = Date.UTC(2026, 0, 6, 7, 8, 9) / 1000;
+const NOW = Date.UTC(2026, 0, 6, 7, 8, 9, 123);
 
 function stand(kept: number | null) {
   const store = new MemoryEpochStore(kept);
@@ -27,15 +27,15 @@ Deno.test("Epochs go on from what is kept, over any number of restarts", async (
 
 Deno.test("Epochs.first() takes the time for a number that is lost or cannot be read", async () => {
   const lost = stand(null);
-  assert.equal(await lost.epochs.first(), NOW_S);
-  assert.equal(await lost.epochs.next(), NOW_S + 1);
+  assert.equal(await lost.epochs.first(), NOW);
+  assert.equal(await lost.epochs.next(), NOW + 1);
   const broken = stand(7);
   broken.store.failing.add("read");
-  assert.equal(await broken.epochs.first(), NOW_S);
+  assert.equal(await broken.epochs.first(), NOW);
   assert.deepEqual(broken.logger.texts("warn"), ["last policy epoch is lost"]);
   broken.store.failing.clear();
-  assert.equal(await broken.epochs.next(), NOW_S + 1);
-  assert.equal(broken.store.kept, NOW_S + 1);
+  assert.equal(await broken.epochs.next(), NOW + 1);
+  assert.equal(broken.store.kept, NOW + 1);
 });
 
 Deno.test("Epochs.next() gives no number out again after one could not be kept", async () => {
@@ -43,8 +43,8 @@ Deno.test("Epochs.next() gives no number out again after one could not be kept",
   await epochs.first();
   store.failing.add("write");
   const unkept = await epochs.next();
-  assert.equal(unkept, NOW_S);
-  assert.equal(await epochs.next(), NOW_S + 1);
+  assert.equal(unkept, NOW);
+  assert.equal(await epochs.next(), NOW + 1);
   assert.equal(store.kept, null, "the old number is no longer there to be taken for the last");
   assert.deepEqual(logger.texts("error"), ["policy epoch is not kept", "policy epoch is not kept"]);
   clock.tick(60_000);
