@@ -13,6 +13,7 @@ import { CallerClasses } from "./grant_tree.ts";
 import { failingSelector } from "./identity_matcher.ts";
 import { legacyMatches, LegacyRequest } from "./legacy_matcher.ts";
 import { type CallerClaims, questionOf, type RuleVerdict } from "./question.ts";
+import { claimsFor, confusedWith, STRANGER } from "./self_test_callers.ts";
 import {
   AMBIGUOUS,
   DIFFERENT,
@@ -93,14 +94,6 @@ const KINDS: readonly (readonly Mutation[])[] = Object.freeze([
   REPEATED,
   AMBIGUOUS,
 ]);
-
-const STRANGER: CallerClaims = Object.freeze({
-  userName: null,
-  userGroups: Object.freeze<string[]>([]),
-  processName: null,
-  processFullPath: null,
-  elevated: true,
-});
 
 /** The privilege under test. */
 interface Probe {
@@ -217,14 +210,7 @@ class Run {
   #checkMember({ privilege, base, isAgreed, callers }: Probe, identity: Identity): void {
     const target = targetOf(base.path, base.pairs);
     const fail = (mutation: string, expected: string, actual: string) =>
-      this.#fail({
-        privilege: privilege.name,
-        mutation,
-        target,
-        caller: "member",
-        expected,
-        actual,
-      });
+      this.#fail(privilege, { mutation, target, caller: "member", expected, actual });
     const { claims, plain } = callers[0]!;
     if (plain.canonical !== "allow") fail("none", "canonical allow", plain.canonical);
     if (isAgreed) {
@@ -243,7 +229,7 @@ class Run {
       const expected = wordsOf(plain, isAgreed);
       const actual = wordsOf(verdict, isAgreed);
       if (actual === expected) continue;
-      this.#fail({ privilege: privilege.name, mutation, target, caller: kind, expected, actual });
+      this.#fail(privilege, { mutation, target, caller: kind, expected, actual });
     }
   }
 
@@ -253,15 +239,9 @@ class Run {
     for (const { kind, claims } of callers) {
       const verdict = this.#canonical(target, claims);
       if (!isMatched && verdict.privilege !== privilege.name) continue;
+      const expected = "not matched by the privilege";
       const actual = verdict.allowed ? "granted" : "matched";
-      this.#fail({
-        privilege: privilege.name,
-        mutation,
-        target,
-        caller: kind,
-        expected: "not matched by the privilege",
-        actual,
-      });
+      this.#fail(privilege, { mutation, target, caller: kind, expected, actual });
     }
   }
 
@@ -273,14 +253,9 @@ class Run {
       const isGranted = verdict.allowed && verdict.privilege === privilege.name;
       const isOpen = verdict.allowed && verdict.privilege === null;
       if (match === "restricts" && !isGranted && !isOpen) continue;
-      this.#fail({
-        privilege: privilege.name,
-        mutation,
-        target,
-        caller: kind,
-        expected: "restricted, and not granted, by the privilege",
-        actual: isGranted ? "granted" : isOpen ? "allowed by default" : match,
-      });
+      const expected = "restricted, and not granted, by the privilege";
+      const actual = isGranted ? "granted" : isOpen ? "allowed by default" : match;
+      this.#fail(privilege, { mutation, target, caller: kind, expected, actual });
     }
   }
 
@@ -290,15 +265,8 @@ class Run {
       const verdict = this.#ask(target, claims);
       // The one client that may spell it so has to hold the grant of what it means.
       if (!verdict.allowed || isKnown) continue;
-      const expected = "deny in enforce";
-      this.#fail({
-        privilege: privilege.name,
-        mutation,
-        target,
-        caller: kind,
-        expected,
-        actual: "allow",
-      });
+      const expected = word(false);
+      this.#fail(privilege, { mutation, target, caller: kind, expected, actual: word(true) });
     }
   }
 
@@ -322,10 +290,14 @@ class Run {
     return typeof judged === "string" ? NOT_JUDGED : judged;
   }
 
-  #fail(failure: Omit<SelfTestFailure, "ruleSetId" | "method">): void {
+  #fail(
+    { name }: Privilege,
+    failure: Omit<SelfTestFailure, "ruleSetId" | "privilege" | "method">,
+  ): void {
     this.#failureCount++;
     if (this.#failures.length === MAX_FAILURES) return;
-    this.#failures.push({ ruleSetId: this.#item.id, method: "GET", ...failure });
+    const ruleSetId = this.#item.id;
+    this.#failures.push({ ruleSetId, privilege: name, method: "GET", ...failure });
   }
 }
 
@@ -354,28 +326,6 @@ function satisfiesBoth(target: string, privilege: Privilege, pattern: CanonicalP
   return request.ok && strictTarget(parts.path, parts.query) === null &&
     canonicalMatch(pattern, request.value) === "grants" &&
     legacyMatches(privilege, new LegacyRequest(parts));
-}
-
-/** Somebody whom exactly this identity describes. */
-function claimsFor({ userName, groupName, processName, exePath }: Identity): CallerClaims {
-  const userGroups = groupName === null ? [] : [groupName];
-  return { userName, userGroups, processName, processFullPath: exePath, elevated: true };
-}
-
-/** Somebody whose names differ from the caller's in case only, or in a letter at the end where there is no case. */
-function confusedWith(claims: CallerClaims): CallerClaims {
-  return {
-    userName: claims.userName === null ? null : confused(claims.userName),
-    userGroups: claims.userGroups.map(confused),
-    processName: claims.processName === null ? null : confused(claims.processName),
-    processFullPath: claims.processFullPath === null ? null : confused(claims.processFullPath),
-    elevated: claims.elevated,
-  };
-}
-
-function confused(name: string): string {
-  const upper = name.toUpperCase();
-  return upper === name ? `${name.toLowerCase()}_` : upper;
 }
 
 /** The parts of a verdict that all spellings share. */
