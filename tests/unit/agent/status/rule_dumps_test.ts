@@ -215,6 +215,8 @@ Deno.test("isLogFolderEntry() knows what the agent leaves in its log folder, and
   const ours = [
     "ProxyAgent.log",
     "ProxyAgent.Connection.log",
+    "ProxyAgent.Connection.anchor.json",
+    "ProxyAgent.Connection.anchor.tmp",
     `ProxyAgent.log.${stamp}.log`,
     `ProxyAgent.Connection.log.${stamp}.log`,
     `AuthorizationRules_${stamp}.json`,
