@@ -13,6 +13,7 @@ import {
   questionOf,
   type RuleVerdict,
 } from "../../src/domain/policy/mod.ts";
+import { parseAuthorizationItem } from "../../src/domain/wire/mod.ts";
 import { isKnownEmbeddedQueryClient } from "../../src/domain/canonical/mod.ts";
 import { compileStrict, evaluateCanonical, type StrictItem } from "../reference/canonical_rules.ts";
 import { decideProduct, decideReference } from "../reference/decision.ts";
@@ -158,5 +159,20 @@ Deno.test(`evaluate() decides as the specification's algorithm does, and enforce
   // Each of these is at least one in a hundred and fifty, whatever the seed.
   for (const [what, times] of Object.entries(seen)) {
     assert.ok(times * 150 >= TRIPLES, `JUDGE_SEED=${SEED}: ${what} came ${times} times only`);
+  }
+});
+
+Deno.test("parseAuthorizationItem() hands random items to the engine as the judge reads them", () => {
+  const dice = new Dice(SEED);
+  for (let done = 0; done < TRIPLES; done += 100) {
+    const [triple] = randomTriples(dice, 1);
+    const text = JSON.stringify(triple!.item);
+    const parsed = parseAuthorizationItem(text);
+    assert.ok(parsed.ok, text);
+    const { source: _, ...item } = parsed.value;
+    const { source: __, ...expected } = productionItem(triple!.item);
+    assert.deepEqual(item, expected, text);
+    const fault = disagreement(triple!, compileItem(parsed.value).compiled);
+    assert.equal(fault, null, JSON.stringify(triple));
   }
 });
