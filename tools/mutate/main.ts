@@ -8,7 +8,7 @@
  */
 import { runTool, SetupError, withProgress } from "../setup/mod.ts";
 import { findMutants, type Mutant, sample, SUBJECTS, wellFormed } from "./mutants.ts";
-import { type Excused, LEAST_PERCENT, reportText, summarise } from "./report.ts";
+import { type Excused, LEAST_PERCENT, mutantText, reportText, summarise } from "./report.ts";
 import { Bench, copyTree, type Trial } from "./trial.ts";
 
 const DEFAULT_COUNT = 400;
@@ -47,7 +47,9 @@ async function tryAll(root: string, mutants: readonly Mutant[], scratch: string)
   const work = async (bench: Bench) => {
     await bench.open(root);
     for (let mutant = waiting.pop(); mutant !== undefined; mutant = waiting.pop()) {
-      trials.push(await bench.try(mutant));
+      const trial = await bench.try(mutant);
+      trials.push(trial);
+      if (trial.fate === "survived") console.log(`\nsurvived: ${mutantText(mutant)}`);
     }
   };
   await withProgress(

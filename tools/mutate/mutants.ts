@@ -5,6 +5,8 @@ import type { Fault } from "./faults.ts";
 export interface Mutant extends Fault {
   readonly file: string;
   readonly line: number;
+  /** The line as it stands there, without its indentation: finds the place again when lines move. */
+  readonly context: string;
 }
 
 /** What the seeded faults are planted in: everything that decides whether a request matches. */
@@ -57,7 +59,8 @@ export async function findMutants(root: string, files: readonly string[]): Promi
         `the offsets of ${file}, line ${range.start.line}, are not those of its text`,
       );
     }
-    return { file, line: range.start.line, ...fault };
+    const context = text.slice(0, start).split("\n").at(-1)! + text.slice(start).split("\n", 1)[0]!;
+    return { file, line: range.start.line, context: context.trim(), ...fault };
   });
 }
 

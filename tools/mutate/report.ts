@@ -3,6 +3,8 @@ import type { Trial } from "./trial.ts";
 /** A fault that changes nothing anybody can see, and why. */
 export interface Excused {
   readonly file: string;
+  /** The line as it stands in the file, without its indentation. */
+  readonly context: string;
   readonly kind: string;
   readonly original: string;
   readonly replacement: string;
@@ -54,7 +56,8 @@ export function summarise(
 }
 
 function isSame(excused: Excused, mutant: Trial["mutant"]): boolean {
-  return excused.file === mutant.file && excused.kind === mutant.kind &&
+  return excused.file === mutant.file && excused.context === mutant.context &&
+    excused.kind === mutant.kind &&
     excused.original === mutant.original && excused.replacement === mutant.replacement;
 }
 

@@ -67,6 +67,7 @@ Deno.test("faults are never planted in types, names of members or imports", () =
 const MUTANTS: readonly Mutant[] = Array.from({ length: 20 }, (_, start) => ({
   file: "a.ts",
   line: 1,
+  context: `x = ${start};`,
   kind: "number",
   start,
   end: start + 1,
