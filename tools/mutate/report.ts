@@ -69,13 +69,13 @@ export function reportText(report: MutationReport): string {
     `limit, ${byTypes} by the type checker), ${excused} excused, ${report.survivors.length} survived`,
     `caught: ${caughtPercent} % of all but the excused ones`,
   ];
-  for (const { mutant } of report.survivors) {
-    const { file, line, kind, original, replacement } = mutant;
-    lines.push(
-      `survived: ${file}:${line} ${kind}: ${oneLine(original)} -> ${oneLine(replacement)}`,
-    );
-  }
+  for (const { mutant } of report.survivors) lines.push(`survived: ${mutantText(mutant)}`);
   return lines.join("\n");
+}
+
+/** Where a fault is and what it does, in one line. */
+export function mutantText({ file, line, kind, original, replacement }: Trial["mutant"]): string {
+  return `${file}:${line} ${kind}: ${oneLine(original)} -> ${oneLine(replacement)}`;
 }
 
 function oneLine(text: string): string {
