@@ -27,6 +27,7 @@ interface RawParts {
 }
 
 const SLASH = 0x2f;
+const HTTP = /^http$/i;
 const ROOT_PATH: CanonicalPath = Object.freeze({
   segments: Object.freeze([""] as const),
   trailingSlash: false,
@@ -38,7 +39,7 @@ const ROOT_PATH: CanonicalPath = Object.freeze({
  */
 export function canonicalize(raw: RawRequest): Result<CanonicalRequest, CanonCode> {
   const parts = takeApart(raw.target);
-  if (parts.scheme !== null && !isHttp(parts.scheme)) return err("CANON_SCHEME");
+  if (parts.scheme !== null && !HTTP.test(parts.scheme)) return err("CANON_SCHEME");
   const { method } = raw;
   if (!isMethod(method)) return err("CANON_METHOD");
   let destination = NO_AUTHORITY;
@@ -79,8 +80,4 @@ function takeApart(text: string): RawParts {
   // Without a scheme all of it is an authority. What a slash or a query follows is no target at all; taken whole, with its
   // slash or mark, it is no host either.
   return { scheme: null, authority: target, path: "", query: null };
-}
-
-function isHttp(scheme: string): boolean {
-  return scheme.length === 4 && /^http$/i.test(scheme);
 }

@@ -36,6 +36,8 @@ const UNKNOWN: readonly (readonly [string, string, string | null, number, string
   ["[::169.254.169.254]", "v6", "0:0:0:0:0:0:a9fe:a9fe", 80, null],
   ["Metadata.azure.internal..", "name", null, 80, "Metadata.azure.internal"],
   ["a-b:81", "name", null, 81, "a-b"],
+  ["h0st", "name", null, 80, "h0st"],
+  ["-0-", "name", null, 80, "-0-"],
   ["-.x-", "name", null, 80, "-.x-"],
   ["cafe-1", "name", null, 80, "cafe-1"],
 ];
@@ -64,7 +66,9 @@ const REFUSED: readonly (readonly [authority: string, code: string])[] = [
   ["[::1]x", "CANON_PORT"],
   ["[::1]x:80", "CANON_PORT"],
   ["[::1]80", "CANON_PORT"],
+  [":x", "CANON_PORT"],
   ["[::g]x", "CANON_HOST"],
+  ["[::1]]", "CANON_HOST"],
   ["[::1", "CANON_HOST"],
   ["[::1:80", "CANON_HOST"],
   ["a[::1]", "CANON_HOST"],

@@ -9,6 +9,7 @@ const READ: readonly (readonly [query: string | null, pairs: Pairs])[] = [
   ["&&", []],
   ["=", []],
   ["=x&=y", []],
+  ["=x&k=v", [["k", ["v"]]]],
   ["k", [["k", [""]]]],
   ["k=", [["k", [""]]]],
   ["k&&l&", [["k", [""]], ["l", [""]]]],

@@ -26,7 +26,7 @@ Deno.test("renderTarget() escapes in a path what would be read as something else
 Deno.test("renderTarget() escapes in a query what would be read as something else", () => {
   assert.equal(render(["m"], false, [["k", ["a b&c"]]]), "/m?k=a%20b%26c");
   assert.equal(render(["m"], false, [["a=1", ["b+c", "d#e%f"]]]), "/m?a%3D1=b%2Bc&a%3D1=d%23e%25f");
-  assert.equal(render(["m"], false, [["中", ["\x7f\x1f"]]]), "/m?%E4%B8%AD=%7F%1F");
+  assert.equal(render(["m"], false, [["中", ["\x7f\0\x1f"]]]), "/m?%E4%B8%AD=%7F%00%1F");
   assert.equal(render(["m"], false, [["k", ["1;b?c/d:@"]]]), "/m?k=1;b?c/d:@");
 });
 

@@ -59,6 +59,8 @@ const FAULTS: readonly (readonly [path: string, fault: string])[] = [
   ["/a//", "STRICT_EMPTY_SEGMENT"],
   ["/.", "STRICT_DOT_SEGMENT"],
   ["/./a", "STRICT_DOT_SEGMENT"],
+  ["/..", "STRICT_DOT_SEGMENT"],
+  ["/%2e%2E/a", "STRICT_DOT_SEGMENT"],
   ["/a/%2e/b", "STRICT_DOT_SEGMENT"],
   ["/a/..", "STRICT_DOT_SEGMENT"],
   ["/a/.%2E/b", "STRICT_DOT_SEGMENT"],
