@@ -22,8 +22,8 @@ export type PatternFault = CanonCode | "EMPTY_KEY" | "REPEATED_KEY";
  * one occurrence, so neither has a pattern. Source: authorization 3.11.
  */
 export function canonicalPattern(privilege: Privilege): Result<CanonicalPattern, PatternFault> {
-  const path = canonicalPath(privilege.path);
-  if (!path.ok) return path;
+  const segments = segmentsOf(privilege.path);
+  if (!segments.ok) return segments;
   const constraints = new Map<string, string>();
   for (const [rawKey, rawValue] of privilege.queryParameters ?? []) {
     const key = canonicalQueryText(rawKey);
@@ -34,7 +34,16 @@ export function canonicalPattern(privilege: Privilege): Result<CanonicalPattern,
     if (constraints.has(key.value)) return err("REPEATED_KEY");
     constraints.set(key.value, value.value);
   }
-  return ok({ segments: path.value.segments, constraints });
+  return ok({ segments: segments.value, constraints });
+}
+
+/** Nearly every path of a rule: its segments stand in it as they are. */
+const PLAIN_PATH = /^(?:\/[a-z0-9_-]+)+$/;
+
+function segmentsOf(path: string): Result<readonly string[], CanonCode> {
+  if (PLAIN_PATH.test(path)) return ok(path.split("/"));
+  const canonical = canonicalPath(path);
+  return canonical.ok ? ok(canonical.value.segments) : canonical;
 }
 
 /** What a pattern makes of a request. `restricts`: it matches, but a repeated key keeps it from granting. */

@@ -145,7 +145,10 @@ class Compiler {
     const members = this.isComplete
       ? yield* readMembers({ rules, privileges, classOf, findings, budget: this.#budget, isDue })
       : new Map<string, Members>();
-    for (const [privilege, { names }] of members) this.assignments.set(privilege, names);
+    for (const [privilege, { names }] of members) {
+      this.assignments.set(privilege, names);
+      if (isDue()) yield;
+    }
     const entries = yield* this.#place(positions, members);
     yield* this.#index(entries);
   }

@@ -48,7 +48,7 @@ export class GrantNode {
   copiesFor(members: Members): number {
     const first = this.#members;
     if (first === null || first === members || this.#others?.has(members)) return 0;
-    return members.classes.length + (this.#others === null ? first.classes.length : 0);
+    return members.size + (this.#others === null ? first.size : 0);
   }
 
   /** Lets a privilege end here. Privileges with the same members are one. */
@@ -58,7 +58,9 @@ export class GrantNode {
     if (first === members || this.#others?.has(members)) return;
     if (this.#others === null) {
       this.#others = new Map([[first, this.#privilege]]);
-      this.#merged = new Map(first.classes.map((identityClass) => [identityClass, first]));
+      this.#merged = new Map(
+        Array.from(first.classes, (identityClass) => [identityClass, first]),
+      );
     }
     this.#others.set(members, privilege);
     for (const identityClass of members.classes) {

@@ -1,40 +1,45 @@
 import type { RuleSet } from "../wire/key_status.ts";
 import type { Findings } from "./compile_findings.ts";
 
-/** From this many identities on a map is faster than looking at each. */
-const MAP_FROM = 9;
-
 /** The identities that have a privilege. Privileges with the same roles share the object. */
 export class Members {
   /** Names, for the compiled form. */
   readonly names: ReadonlySet<string>;
-  readonly #classes: readonly number[];
-  /** The first name of each class, in the same order. */
-  readonly #firstNames: readonly string[];
-  readonly #byClass: ReadonlyMap<number, string> | null;
+  readonly #firstClass: number = -1;
+  readonly #firstName: string | undefined;
+  /** Each class with the first name of it, where there is more than one. */
+  readonly #byClass: ReadonlyMap<number, string> | null = null;
 
   /** `classOf` knows the class of every name. */
   constructor(names: ReadonlySet<string>, classOf: ReadonlyMap<string, number>) {
     this.names = names;
-    const byClass = new Map<number, string>();
+    let byClass: Map<number, string> | null = null;
     for (const name of names) {
       const identityClass = classOf.get(name)!;
-      if (!byClass.has(identityClass)) byClass.set(identityClass, name);
+      if (this.#firstName === undefined) {
+        this.#firstClass = identityClass;
+        this.#firstName = name;
+      } else if (identityClass !== this.#firstClass) {
+        byClass ??= new Map([[this.#firstClass, this.#firstName]]);
+        if (!byClass.has(identityClass)) byClass.set(identityClass, name);
+      }
     }
-    this.#classes = [...byClass.keys()];
-    this.#firstNames = [...byClass.values()];
-    this.#byClass = byClass.size < MAP_FROM ? null : byClass;
+    this.#byClass = byClass;
   }
 
-  get classes(): readonly number[] {
-    return this.#classes;
+  /** How many classes of identities there are. */
+  get size(): number {
+    return this.#byClass?.size ?? (this.#firstName === undefined ? 0 : 1);
+  }
+
+  get classes(): Iterable<number> {
+    if (this.#byClass !== null) return this.#byClass.keys();
+    return this.#firstName === undefined ? [] : [this.#firstClass];
   }
 
   /** The first identity of a class; `undefined` when the class is no member. */
   nameOf(identityClass: number): string | undefined {
-    if (this.#byClass !== null) return this.#byClass.get(identityClass);
-    const position = this.#classes.indexOf(identityClass);
-    return position < 0 ? undefined : this.#firstNames[position];
+    return identityClass === this.#firstClass ? this.#firstName : this.#byClass?.get(identityClass);
   }
 }
 

@@ -151,7 +151,10 @@ class Run {
     const kinds: CallerKind[] = member === null ? ["stranger"] : ["member", "stranger"];
     const tested = share > 0 ? kinds : [kinds[ordinal % kinds.length]!];
     const probe = this.#probe(privilege, pattern, unknownKey, member, tested);
-    if (member !== null && tested[0] === "member") this.#checkMember(probe, member);
+    if (member !== null && tested[0] === "member") {
+      this.#checkMember(probe);
+      if (share > 0) this.#checkConfused(probe, member);
+    }
     const { length } = KINDS;
     for (let kind = 0; kind < length; kind++) {
       if (share === 0 && kind !== ordinal % length) continue;
@@ -206,21 +209,31 @@ class Run {
     return { privilege, pattern, base, isAgreed, callers };
   }
 
-  /** An identity of a privilege has it, and somebody with a name that only looks like it has it not. */
-  #checkMember({ privilege, base, isAgreed, callers }: Probe, identity: Identity): void {
+  /** An identity of a privilege has it. */
+  #checkMember({ privilege, base, isAgreed, callers }: Probe): void {
     const target = targetOf(base.path, base.pairs);
-    const fail = (mutation: string, expected: string, actual: string) =>
-      this.#fail(privilege, { mutation, target, caller: "member", expected, actual });
-    const { claims, plain } = callers[0]!;
-    if (plain.canonical !== "allow") fail("none", "canonical allow", plain.canonical);
-    if (isAgreed) {
-      if (plain.compat !== "allow") fail("none", "compat allow", plain.compat);
-      if (!plain.allowed) fail("none", "allow in enforce", "deny in enforce");
-    }
-    const confused = confusedWith(claims);
+    const { plain } = callers[0]!;
+    const fail = (expected: string, actual: string) =>
+      this.#fail(privilege, { mutation: "none", target, caller: "member", expected, actual });
+    if (plain.canonical !== "allow") fail("canonical allow", plain.canonical);
+    if (!isAgreed) return;
+    if (plain.compat !== "allow") fail("compat allow", plain.compat);
+    if (!plain.allowed) fail(word(true), word(false));
+  }
+
+  /** Somebody whose names only look like those of the identity is not that identity. */
+  #checkConfused({ privilege, base, callers }: Probe, identity: Identity): void {
+    const confused = confusedWith(callers[0]!.claims);
     if (failingSelector(identity, confused, this.#item.index.flavour) === null) return;
-    const verdict = this.#canonical(target, confused);
-    if (verdict.identity === identity.name) fail("identity-case", "not this identity", "granted");
+    const target = targetOf(base.path, base.pairs);
+    if (this.#canonical(target, confused).identity !== identity.name) return;
+    this.#fail(privilege, {
+      mutation: "identity-case",
+      target,
+      caller: "member",
+      expected: "not this identity",
+      actual: "granted",
+    });
   }
 
   #checkEquivalent({ privilege, isAgreed, callers }: Probe, mutation: string, target: string) {

@@ -11,6 +11,8 @@ const CLASS_OF = new Map(
   ) => [userName, INDEX.add(sampleIdentity(userName, { userName }))]),
 );
 
+const NOBODY = new Members(new Set(), new Map());
+
 function members(...names: string[]): Members {
   return new Members(new Set(names), CLASS_OF);
 }
@@ -150,10 +152,14 @@ Deno.test("Members finds the first name of a class among few and among many", ()
     names.map((name, at) => [name, index.add(sampleIdentity(name, { userName: `u${at % 20}` }))]),
   );
   const many = new Members(new Set(names), classOf);
-  assert.equal(many.classes.length, 20);
+  assert.deepEqual([many.size, [...many.classes].length], [20, 20]);
   assert.equal(many.nameOf(classOf.get("n25")!), "n5");
   assert.equal(many.nameOf(99), undefined);
   const few = new Members(new Set(["n3"]), classOf);
   assert.equal(few.nameOf(classOf.get("n3")!), "n3");
   assert.equal(few.nameOf(classOf.get("n4")!), undefined);
+  assert.deepEqual([few.size, [...few.classes]], [1, [classOf.get("n3")]]);
+  const same = new Members(new Set(["n3", "n23"]), classOf);
+  assert.deepEqual([same.size, same.nameOf(classOf.get("n23")!)], [1, "n3"]);
+  assert.deepEqual([NOBODY.size, [...NOBODY.classes], NOBODY.nameOf(0)], [0, [], undefined]);
 });
