@@ -36,6 +36,7 @@ export const SUBJECTS: readonly string[] = [
     "identity_index",
     "identity_matcher",
     "legacy_matcher",
+    "members",
     "path_index",
     "question",
   ].map((name) => `src/domain/policy/${name}.ts`),
