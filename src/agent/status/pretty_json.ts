@@ -25,34 +25,25 @@ export function* prettyJsonPieces(value: unknown, depth = 0): Generator<string, 
   else yield `\n${INDENT.repeat(depth)}${isMap ? "}" : "]"}`;
 }
 
-/** Text that comes in pieces, encoded as it comes. */
+/** Text that comes in pieces, encoded as it comes, and never put together: that would take long where it is large. */
 export class PieceBuffer {
   readonly #encoder = new TextEncoder();
-  readonly #chunks: Uint8Array[] = [];
+  readonly #chunks: Uint8Array<ArrayBuffer>[] = [];
   #text = "";
-  #bytes = 0;
 
   add(piece: string): void {
     this.#text += piece;
     if (this.#text.length >= PIECE_CHARACTERS) this.#encode();
   }
 
-  /** All of it. */
-  bytes(): Uint8Array<ArrayBuffer> {
+  /** All of it, in the order in which it came. */
+  chunks(): readonly Uint8Array<ArrayBuffer>[] {
     this.#encode();
-    const all = new Uint8Array(this.#bytes);
-    let at = 0;
-    for (const chunk of this.#chunks) {
-      all.set(chunk, at);
-      at += chunk.length;
-    }
-    return all;
+    return this.#chunks;
   }
 
   #encode(): void {
-    const chunk = this.#encoder.encode(this.#text);
-    this.#chunks.push(chunk);
-    this.#bytes += chunk.length;
+    this.#chunks.push(this.#encoder.encode(this.#text));
     this.#text = "";
   }
 }

@@ -37,7 +37,7 @@ export function isRuleDump(name: string): boolean {
 export function* ruleDumpSteps(
   rules: EffectiveRules | null,
   policy: PolicySnapshot,
-): Generator<void, Uint8Array<ArrayBuffer>> {
+): Generator<void, readonly Uint8Array<ArrayBuffer>[]> {
   const inputRules: [string, unknown][] = [];
   const computedRules: [string, unknown][] = [];
   for (const endpoint of ENDPOINT_NAMES) {
@@ -55,7 +55,7 @@ export function* ruleDumpSteps(
     text.add(piece);
     yield;
   }
-  return text.bytes();
+  return text.chunks();
 }
 
 /** What a dump tells. */
@@ -108,7 +108,7 @@ export class RuleDumps implements Part {
     }
   }
 
-  async #write(content: Uint8Array<ArrayBuffer>, health: HealthReporter): Promise<void> {
+  async #write(content: readonly Uint8Array<ArrayBuffer>[], health: HealthReporter): Promise<void> {
     const { clock, folder, isOurs, logger } = this.#options;
     try {
       openPrivateFolder(folder, isOurs);

@@ -55,7 +55,8 @@ function dumpText(rules: EffectiveRules | null, installed: PolicySnapshot): stri
   const steps = ruleDumpSteps(rules, installed);
   for (;;) {
     const step = steps.next();
-    if (step.done === true) return new TextDecoder().decode(step.value);
+    if (step.done !== true) continue;
+    return step.value.map((chunk) => new TextDecoder().decode(chunk)).join("");
   }
 }
 
