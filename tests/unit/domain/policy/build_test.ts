@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import {
   buildPolicy,
+  hostRules,
   INITIAL_LOCAL_STATE,
   initialPolicy,
   type LocalState,
@@ -79,6 +80,45 @@ Deno.test("buildPolicy() refuses a document with a privilege that has no canonic
   assert.ok(!policy.ok);
   assert.equal(policy.error.endpoint, "imds");
   assert.match(policy.error.reason, /^\$\.imds\.rules\.privileges\[0\] /);
+});
+
+Deno.test("policySteps() refuses rules that fail the self-test, with rule, mutation and smallest request", () => {
+  const status = parsed({ ...V2, authorizationRules: { imds: { ...OPEN, rules: RULES } } });
+  const steps = policySteps({
+    status,
+    rules: hostRules(status.authorizationRules),
+    matching: "shadow",
+    proof: function* (item) {
+      yield;
+      const failure = {
+        ruleSetId: item.id,
+        privilege: "p",
+        mutation: "double slash",
+        method: "GET",
+        target: "//x",
+        caller: "stranger",
+        expected: "deny",
+        actual: "allow",
+      } as const;
+      return {
+        ruleSetId: item.id,
+        privileges: 1,
+        evaluations: 1,
+        failures: [failure],
+        failureCount: 3,
+      };
+    },
+  });
+  let step = steps.next();
+  while (step.done !== true) step = steps.next();
+  assert.deepEqual(step.value, {
+    ok: false,
+    error: {
+      endpoint: "imds",
+      reason: '$.imds.rules: self-test of privilege "p" fails with mutation double slash: ' +
+        "GET //x of a stranger gets allow, not deny; 3 failures in all",
+    },
+  });
 });
 
 Deno.test("buildPolicy() hands on what is odd", () => {
