@@ -50,7 +50,7 @@ export interface CompileOptions {
   readonly at?: string;
 }
 
-/** Most entries that sets of identities may be copied into. Only documents made to be large need more. */
+/** Most entries that sets of identities may be copied into. Only documents made to be large need more. DEVIATION D-95. */
 export const MAX_COPIED_GRANTS = 1_000_000;
 /** Pieces of work between two yields; each takes microseconds. */
 const STEPS_PER_YIELD = 64;

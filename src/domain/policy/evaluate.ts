@@ -23,7 +23,7 @@ export interface Judgement {
  * What the rules of an item say about a request: without the demand for an elevated caller and without the softening by Audit.
  * Both matchers are always asked. A disabled item allows everything and looks at nothing.
  *
- * In `enforce` both have to allow, and no server may read the target in another way. INVARIANT: `enforce` allows nothing that
+ * In `enforce` both have to allow, and no server may read the target in another way (DEVIATION D-93). INVARIANT: `enforce` allows nothing that
  * `compat` refuses. Source: authorization 2.5, 3.2, 3.4, 3.11, 3.14 and W-13.
  */
 export function evaluate(item: CompiledItem, question: Question, matching: Matching): RuleVerdict {

@@ -17,7 +17,7 @@ export const SELECTORS: readonly Selector[] = Object.freeze([
 
 /**
  * The first selector that the caller does not satisfy; `null` when the identity is the caller. Absent selectors are satisfied
- * by everybody, an unknown claim satisfies none. Source: authorization 3.3.
+ * by everybody, an unknown claim satisfies none (DEVIATION D-94). Source: authorization 3.3.
  */
 export function failingSelector(
   identity: Identity,

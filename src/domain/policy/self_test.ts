@@ -65,7 +65,7 @@ export const MAX_EVALUATIONS = 25_000;
  * repeated parameter must grant nothing and still restrict, and ambiguous spellings must not get through in `enforce`.
  *
  * Deterministic; one privilege takes well under a millisecond. Privileges without canonical form are left out: compiling has
- * found them already. Source: authorization 9.5.
+ * found them already. DEVIATION D-96. Source: authorization 9.5.
  */
 export function* selfTest(item: CompiledItem): Generator<void, SelfTestReport> {
   const run = new Run(item);
