@@ -38,7 +38,7 @@ export interface VerdictRecord {
   readonly identity: string | null;
   readonly compat: RuleVerdict["compat"];
   readonly canonical: RuleVerdict["canonical"];
-  /** Whether the two matchers differ. Source: authorization 3.14. */
+  /** Whether the two matchers differ; a code is a denial. Source: authorization 3.14. */
   readonly divergence: boolean;
 }
 
@@ -138,5 +138,6 @@ function recordOf(rules: RuleVerdict | null, policy: EndpointPolicy): VerdictRec
   if (rules === null || policy.kind !== "rules") return null;
   const { privilege, identity, compat, canonical } = rules;
   const ruleSetId = policy.rules.id;
-  return { ruleSetId, privilege, identity, compat, canonical, divergence: compat !== canonical };
+  const divergence = (compat === "allow") !== (canonical === "allow");
+  return { ruleSetId, privilege, identity, compat, canonical, divergence };
 }

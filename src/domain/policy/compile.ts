@@ -52,6 +52,8 @@ export interface CompileOptions {
 
 /** Most entries that sets of identities may be copied into. Only documents made to be large need more. DEVIATION D-95. */
 export const MAX_COPIED_GRANTS = 1_000_000;
+/** Most query parameters of one privilege: the tree of constraints is as deep as that. */
+export const MAX_PARAMETERS = 64;
 /** Pieces of work between two yields; each takes microseconds. */
 const STEPS_PER_YIELD = 64;
 
@@ -191,6 +193,12 @@ class Compiler {
     for (const privilege of this.privileges.values()) {
       if (this.#isDue()) yield;
       const { name, path } = privilege;
+      if ((privilege.queryParameters?.size ?? 0) > MAX_PARAMETERS) {
+        const at = `.privileges[${positions.get(name)}].queryParameters`;
+        const message = `there are more than ${MAX_PARAMETERS} parameters`;
+        this.findings.error("too-many-parameters", at, message);
+        continue;
+      }
       const legacy = this.isComplete ? this.paths.at(path) : null;
       const constraints = constraintsOf(privilege.queryParameters);
       const pattern = canonicalPattern(privilege);

@@ -3,6 +3,7 @@ import { jsonPathStep } from "../wire/strict_json.ts";
 export type CompileCode =
   | "not-canonical"
   | "too-many-grants"
+  | "too-many-parameters"
   | "list-missing"
   | "duplicate-name"
   | "unknown-role"

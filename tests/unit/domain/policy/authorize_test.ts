@@ -195,6 +195,9 @@ Deno.test("authorize() refuses, or flags in Audit, what rules refuse", () => {
   assert.equal(wordFor(refused), "403 rule-denied");
   assert.ok(refused.kind === "refuse" && refused.verdict?.privilege === "p");
   assert.equal(refused.verdict.divergence, false);
+  const coded = asked("/metadata/instance/%zz", ruled("enforce"), "other");
+  assert.ok(coded.kind === "refuse" && coded.verdict?.canonical === "CANON_PCT");
+  assert.equal(coded.verdict.divergence, false);
   const flagged = asked("/other", ruled("audit"));
   assert.equal(wordFor(flagged), "audit default-denied");
   assert.ok(flagged.kind === "permit" && flagged.permitted.verdict?.compat === "deny");

@@ -7,7 +7,7 @@ import {
   questionOf,
 } from "../../../../src/domain/policy/mod.ts";
 import { MAX_FINDINGS } from "../../../../src/domain/policy/compile_findings.ts";
-import { MAX_COPIED_GRANTS } from "../../../../src/domain/policy/compile.ts";
+import { MAX_COPIED_GRANTS, MAX_PARAMETERS } from "../../../../src/domain/policy/compile.ts";
 import type { AuthorizationItem, RuleSet } from "../../../../src/domain/wire/mod.ts";
 import { ALICE, BOB, sampleIdentity, sampleItem } from "./rule_samples.ts";
 
@@ -202,6 +202,50 @@ Deno.test("compileItem() refuses documents that multiply grants without end", ()
     roleAssignments: roles.map((role) => ({ role, identities })),
   }));
   assert.deepEqual(codes(compilation), ["error too-many-grants $.rules.roleAssignments"]);
+});
+
+Deno.test("compileItem() refuses privileges with very many parameters", () => {
+  const parameters = (count: number) =>
+    Object.fromEntries(Array.from({ length: count }, (_, at) => [`k${at}`, "v"]));
+  const compilation = compileItem(sampleItem({
+    privileges: {
+      p: ["/p", parameters(MAX_PARAMETERS)],
+      q: ["/q", parameters(MAX_PARAMETERS + 1)],
+    },
+    identities: { any: {} },
+    grants: { p: ["any"] },
+  }));
+  assert.deepEqual(codes(compilation), [
+    "error too-many-parameters $.rules.privileges[1].queryParameters",
+  ]);
+  const query = Object.keys(parameters(MAX_PARAMETERS)).map((key) => `${key}=v`).join("&");
+  const verdict = evaluate(compilation.compiled, questionOf("GET", `/p?${query}`, BOB), "enforce");
+  assert.equal(verdict.allowed, true);
+});
+
+Deno.test("compileItem() unites large roles within the same bound", () => {
+  const size = 700;
+  const names = Array.from({ length: size }, (_, at) => `n${at}`);
+  const rules = (privileges: number): AuthorizationItem => {
+    const numbers = Array.from({ length: privileges }, (_, at) => at);
+    return withRules({
+      privileges: numbers.map((at) => ({ name: `p${at}`, path: `/p${at}`, queryParameters: null })),
+      identities: names.map((name) => sampleIdentity(name, { userName: name })),
+      roles: [
+        ...numbers.map((at) => ({ name: `own${at}`, privileges: [`p${at}`] })),
+        { name: "shared", privileges: numbers.map((at) => `p${at}`) },
+      ],
+      roleAssignments: [
+        ...numbers.map((at) => ({ role: `own${at}`, identities: [names[0]!] })),
+        { role: "shared", identities: names },
+      ],
+    });
+  };
+  const few = compileItem(rules(10));
+  assert.deepEqual(codes(few), []);
+  assert.equal(few.compiled.privilegeAssignments.get("p3")!.size, size);
+  const many = compileItem(rules(Math.ceil(MAX_COPIED_GRANTS / size) + 1));
+  assert.deepEqual(codes(many), ["error too-many-grants $.rules.roleAssignments"]);
 });
 
 Deno.test("compileSteps() yields often and ends with what compileItem() returns", () => {

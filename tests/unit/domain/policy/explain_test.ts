@@ -210,6 +210,26 @@ Deno.test("explain() leaves out parameters that no constraint can hold", () => {
   assert.equal("queryParameters" in bare, false);
 });
 
+Deno.test("explain() suggests a bounded number of parameters", () => {
+  const query = Array.from({ length: 40 }, (_, at) => `k${at}=v`).join("&");
+  const { privileges } = fragment(tell(`/m?${query}`, ALICE));
+  assert.equal(Object.keys(privileges[0]!.queryParameters!).length, 16);
+});
+
+Deno.test("explain() shows the process name next to the selector that asks for it", () => {
+  const rules = sampleCompiled({
+    privileges: { p: "/p" },
+    identities: { tool: { processName: "tool" } },
+    grants: { p: ["tool"] },
+  });
+  const claims = sampleClaims({ processName: "other" });
+  const [trace] =
+    tell("/p", claims, "enforce", { kind: "rules", mode: "enforce", rules }).privileges;
+  assert.deepEqual(trace!.identities[0]!.selectors, [
+    { selector: "processName", wanted: "tool", actual: "other", holds: false },
+  ]);
+});
+
 Deno.test("explain() names the caller by what is known", () => {
   const identityFor = (claims: CallerClaims) => fragment(tell("/m", claims)).identities[0];
   const name = "granted-caller";
