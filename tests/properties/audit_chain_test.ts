@@ -5,7 +5,7 @@ import { AUDIT_FILE_NAME, type VerifyReport } from "../../src/agent/audit/mod.ts
 import { ChainStand } from "../unit/agent/audit/chain_stand.ts";
 import { makeDenial, makeEntry } from "../unit/agent/audit/entries.ts";
 
-const RUNS = 150;
+const RUNS = 60;
 const LINE_FEED = 0x0a;
 /** Files of a few records each. */
 const SMALL = { maxBytes: 5000 };

@@ -42,7 +42,7 @@ export class ChainStand {
     return trail;
   }
 
-  /** The folder as a kill at this moment would leave it: the trail writes no more into it. */
+  /** The folder as a kill at this moment would leave it. The trail that wrote it must not be used any more. */
   crash(): void {
     const copy = `${this.folder}.copy`;
     Deno.mkdirSync(copy);
@@ -52,7 +52,6 @@ export class ChainStand {
       Deno.renameSync(`${copy}/${name}`, this.path(name));
     }
     Deno.removeSync(copy);
-    this.#trails.length = 0;
   }
 
   path(name: string): string {

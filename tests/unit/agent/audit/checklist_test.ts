@@ -2,7 +2,6 @@
 import assert from "node:assert/strict";
 import {
   AUDIT_FILE_NAME,
-  FileAuditTrail,
   type FileAuditTrailOptions,
   WriteBudget,
 } from "../../../../src/agent/audit/mod.ts";
@@ -168,12 +167,7 @@ test("no signature or key material in the file", (stand) => {
     sas: "AbCdEfGh1234567890+/Ab",
     password: "hunter2hunter2",
   };
-  const trail = new FileAuditTrail({
-    clock: stand.clock,
-    folder: stand.folder,
-    redact,
-    logger: stand.logger,
-  });
+  const trail = stand.start({ redact });
   const authorization =
     `x-ms-azure-host-authorization: Azure-HMAC-SHA256 guid ${secrets.signature}`;
   trail.record(makeDenial({
