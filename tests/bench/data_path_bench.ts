@@ -243,7 +243,7 @@ export function startAgent(
     redirector,
     resolver: { resolve: () => ({ caller, check: () => "same" }) },
     snapshot,
-    audit: { record: () => {} },
+    audit: { record: () => null },
     upstream,
     localEndpoints: {
       provision: () => ({ finished: true, errorMessage: "" }),
