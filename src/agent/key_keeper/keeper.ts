@@ -203,7 +203,7 @@ export class KeyKeeper implements Part {
       this.#logger.warn("key status is not to be had", { code: error.code, cause: error.message });
       health.failed(error.code, `Failed to get key status - ${error.message}`);
       // The host was heard, and what it says cannot be used.
-      if (error.code === "HOST_DOCUMENT") this.#refuse(health, error.message);
+      if (error.code === "HOST_DOCUMENT") this.#refuse(health, error.message, MESSAGES.unread);
       return false;
     }
     this.#noteStatus(status);
@@ -271,14 +271,14 @@ export class KeyKeeper implements Part {
     if (!changed && this.#built === status) {
       // A document that could not be read may have come in between.
       if (this.#refusal === null) this.#noteTaken(health, current);
-      else this.#refuse(health, this.#refusal);
+      else this.#refuse(health, this.#refusal, MESSAGES.refused);
       return current;
     }
     const built = await this.#pace(policySteps({ status, rules, matching }));
     this.#built = status;
     this.#refusal = built.ok ? null : built.error.reason;
     if (!built.ok) {
-      this.#refuse(health, built.error.reason);
+      this.#refuse(health, built.error.reason, MESSAGES.refused);
       return current;
     }
     const { content, warnings } = built.value;
@@ -291,7 +291,7 @@ export class KeyKeeper implements Part {
   }
 
   /** The policy in use stays; operators are told why. */
-  #refuse(health: PollHealth, cause: string): void {
+  #refuse(health: PollHealth, cause: string, what: string): void {
     const reason = cutToBytes(cause, MAX_REASON_BYTES);
     const { epoch } = this.#options.snapshot.get().policy;
     if (!this.#isRefusing || this.#failedInstall?.reason !== reason) {
@@ -299,7 +299,7 @@ export class KeyKeeper implements Part {
       this.#logger.error("policy of the host is refused", { reason, keptEpoch: epoch });
     }
     this.#isRefusing = true;
-    const message = `The policy of the host is refused, policy ${epoch} stays: ${reason}`;
+    const message = `${what} - ${reason}. Policy ${epoch} stays.`;
     health.objected({ code: "POLICY_REFUSED", message });
   }
 
@@ -419,6 +419,8 @@ const MAX_LOGGED_FINDINGS = 20;
 const MESSAGES = Object.freeze({
   fromDisk: "Found key details from local and ready to use.",
   attested: "Successfully attest the key and ready to use.",
+  unread: "Failed to get key status",
+  refused: "The policy of the host is refused",
   disabled: "Customer has not enforce the secure channel state.",
 });
 

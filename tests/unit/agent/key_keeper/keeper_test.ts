@@ -394,7 +394,7 @@ Deno.test("run() changes nothing for a document that it cannot accept", () =>
     assert.equal(stand.cell.get(), before);
     assert.ok(
       stand.health.at(-1)?.startsWith(
-        "STOPPED POLICY_REFUSED The policy of the host is refused, policy 1 stays: ",
+        "STOPPED POLICY_REFUSED Failed to get key status - ",
       ),
     );
     const failed = stand.keeper.facts().extra;
@@ -610,7 +610,7 @@ Deno.test("run() keeps the policy when the next one is refused, and follows the 
     assert.equal(stand.cell.get().key?.guid, guid(2));
     assert.match(
       stand.health.at(-1) ?? "",
-      /^STOPPED POLICY_REFUSED .*policy 1 stays: \$\.imds\.rules/,
+      /^STOPPED POLICY_REFUSED The policy of the host is refused - \$\.imds\.rules.* Policy 1 stays\.$/,
     );
     const { extra } = stand.keeper.facts();
     assert.match(extra?.["lastFailedInstallReason"] ?? "", /privileges\[0\]/);
