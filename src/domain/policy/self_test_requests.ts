@@ -22,20 +22,12 @@ export function targetOf(path: string, pairs: TwinBase["pairs"]): string {
 
 /** Text that decodes to `text` and may stand in a path, its slashes as they are. */
 export function escapePath(text: string): string {
-  return escapeAllBut(text, /[^A-Za-z0-9\-._~/]/gu);
+  return escapeQueryText(text).replaceAll("%2F", "/");
 }
 
 /** Text that decodes to `text` and may stand as key or value of a query, for either matcher. */
 export function escapeQueryText(text: string): string {
-  return escapeAllBut(text, /[^A-Za-z0-9\-._~]/gu);
-}
-
-function escapeAllBut(text: string, escaped: RegExp): string {
-  return text.replace(escaped, (character) => {
-    let escapes = "";
-    for (const byte of new TextEncoder().encode(character)) escapes += escapeOf(byte);
-    return escapes;
-  });
+  return encodeURIComponent(text.toWellFormed());
 }
 
 /** Spellings of the same request: every caller gets the same verdict. */
