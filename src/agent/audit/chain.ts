@@ -2,7 +2,7 @@ import type { LineSeal } from "../../runtime/rolling_file.ts";
 import type { Scalar } from "../../runtime/errors.ts";
 import type { Anchor } from "./anchor.ts";
 import { type ChainPoint, GENESIS, sealInto } from "./seal.ts";
-import { readFirstSealOf, readTail, readTailOf, type Tail } from "./tail.ts";
+import { readFirstSealOf, readLastOf, readTail, readTailOf, type Tail } from "./tail.ts";
 
 const LINE_FEED = 0x0a;
 
@@ -109,7 +109,7 @@ export class Chain implements LineSeal {
   }
 
   removing(path: string): void {
-    const last = readTailOf(path)?.last ?? null;
+    const last = readLastOf(path);
     if (last !== null) this.#keptFromSeq = Math.max(this.#keptFromSeq, last.seq + 1);
   }
 
@@ -134,7 +134,8 @@ export class Chain implements LineSeal {
 
   /** Continues what this process has written. */
   #goOn(point: ChainPoint, tail: Tail, sizeBytes: number): Notice | null {
-    const last = tail.last ?? tailOfNewest(this.#asidePaths())?.last ?? null;
+    const newest = this.#asidePaths().at(-1);
+    const last = tail.last ?? (newest === undefined ? null : readLastOf(newest));
     if (last !== null && last.hash === this.#interrupted?.hash) {
       this.#point = last;
       this.#interrupted = null;

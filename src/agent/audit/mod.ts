@@ -1,6 +1,7 @@
 /**
  * What happened to each request, for people and tools that look later: the audit log with its rotation, and the counts for
- * the status document. Each line is chained to the one before it, and the chain can be verified. It decides nothing about requests, and it never sees a key or a signature.
+ * the status document. Each line is chained to the one before it, and the chain can be verified. It decides nothing about
+ * requests, except that a sensitive access which cannot be recorded is refused, and it never sees a key or a signature.
  *
  * Source: authorization 6, 7.4 (W-18 to W-21) and 9.6, agent 3.6 and 4.3.
  * @module

@@ -3,6 +3,7 @@ import { type ChainPoint, hashOfLine, readSeal, type Seal } from "./seal.ts";
 
 /** So much of a file's end or beginning is looked at. The longest line has 128 KiB of text. */
 export const WINDOW_BYTES = 1024 * 1024;
+const SMALL_WINDOW_BYTES = 16 * 1024;
 /** A crash or a full disk leaves no more pieces of lines than this behind. */
 const MOST_TORN_LINES = 64;
 const LINE_FEED = 0x0a;
@@ -26,9 +27,13 @@ export interface Tail {
   hashAt(seq: number): string | null;
 }
 
-/** Reads the end of a file. Bounded: it looks at `WINDOW_BYTES`. */
-export function readTail(file: Deno.FsFile, sizeBytes: number): Tail {
-  const from = Math.max(0, sizeBytes - WINDOW_BYTES);
+/** Reads the end of a file. Bounded: it looks at `windowBytes`. */
+export function readTail(
+  file: Deno.FsFile,
+  sizeBytes: number,
+  windowBytes: number = WINDOW_BYTES,
+): Tail {
+  const from = Math.max(0, sizeBytes - windowBytes);
   const bytes = readAt(file, from, sizeBytes - from);
   const hashes = new Map<number, string>();
   let last: ChainPoint | null = null;
@@ -57,7 +62,16 @@ export function readTail(file: Deno.FsFile, sizeBytes: number): Tail {
 
 /** The same of a file by its path; `null` when it cannot be read. */
 export function readTailOf(path: string): Tail | null {
-  return withFile(path, readTail);
+  return withFile(path, (file, sizeBytes) => readTail(file, sizeBytes));
+}
+
+/** The last record of a file, or `null`. In most files the end of the end is enough, while the agent is serving. */
+export function readLastOf(path: string): ChainPoint | null {
+  return withFile(
+    path,
+    (file, sizeBytes) =>
+      readTail(file, sizeBytes, SMALL_WINDOW_BYTES).last ?? readTail(file, sizeBytes).last,
+  );
 }
 
 /** The first record that holds in the first megabyte of a file, or `null`. */

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { type ChainPoint, GENESIS, sealInto } from "../../../../src/agent/audit/seal.ts";
 import {
   readFirstSealOf,
+  readLastOf,
   readTailOf,
   type Tail,
   WINDOW_BYTES,
@@ -96,6 +97,17 @@ Deno.test("readTail() looks at a window of the file's end", () => {
   const alien = tailOf(lines[0] + "x".repeat(WINDOW_BYTES + 10));
   assert.equal(alien.last, null);
   assert.equal(alien.isAlien, true);
+});
+
+Deno.test("readLastOf() finds the last record, near the end or further up", () => {
+  const { lines, points } = chain(3);
+  const path = Deno.makeTempFileSync();
+  for (const behind of ["", "half a li", "x".repeat(50_000)]) {
+    Deno.writeTextFileSync(path, lines.join("") + behind);
+    assert.deepEqual(readLastOf(path), points[2], `${behind.length}`);
+  }
+  Deno.removeSync(path);
+  assert.equal(readLastOf(path), null);
 });
 
 Deno.test("readFirstSealOf() finds the first record that holds", () => {
