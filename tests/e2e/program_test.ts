@@ -291,6 +291,7 @@ const placed = (pattern: RegExp, name: string) => (value: unknown): string => {
 const PLACEHOLDERS: Readonly<Record<string, (value: unknown) => unknown>> = {
   timestamp: placed(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}$/, "time"),
   lastPollTime: placed(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/, "poll time"),
+  activePolicyEpoch: placed(/^[1-9]\d*$/, "epoch"),
   version: placed(/^\d+\.\d+\.\d+$/, "version"),
   message: placed(/^\S.{5,1023}$/, "message"),
   keyGuid: placed(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/, "guid"),
@@ -298,6 +299,9 @@ const PLACEHOLDERS: Readonly<Record<string, (value: unknown) => unknown>> = {
   imdsRuleId: placed(/^\S+$/, "id"),
   hostGARuleId: placed(/^\S+$/, "id"),
   proxyConnectionsCount: placed(/^[1-9]\d*$/, "count"),
+  seq: placed(/^[1-9]\d*$/, "seq"),
+  keptFromSeq: placed(/^[1-9]\d*$/, "seq"),
+  hash: placed(/^[0-9a-f]{64}$/, "hash"),
   processCmdLine: placed(/^curl /, "command line"),
   processFullPath: placed(/^\/.*\/curl$/, "path"),
 };
@@ -321,7 +325,8 @@ const GOLDEN = `{
         "imdsRuleId": "<id>",
         "hostGARuleId": "<id>",
         "keyIncarnationId": "1",
-        "lastPollTime": "<poll time>"
+        "lastPollTime": "<poll time>",
+        "activePolicyEpoch": "<epoch>"
       }
     },
     "ebpfProgramStatus": {
@@ -365,7 +370,12 @@ const GOLDEN = `{
       ],
       "processFullPath": "<path>"
     }
-  ]
+  ],
+  "auditLog": {
+    "seq": "<seq>",
+    "hash": "<hash>",
+    "keptFromSeq": "<seq>"
+  }
 }`;
 
 /** Paths of all regular files below the folder. */
