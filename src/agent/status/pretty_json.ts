@@ -8,21 +8,20 @@ const PIECE_CHARACTERS = 65_536;
  * that are `null` inside of plain objects are left out: they stand for what a document did not have.
  */
 export function* prettyJsonPieces(value: unknown, depth = 0): Generator<string, void> {
-  const isMap = value instanceof Map;
-  if (depth > DEEPEST_OPEN || !isMap && !Array.isArray(value) && !(value instanceof Set)) {
+  const isList = Array.isArray(value) || value instanceof Set;
+  if (depth > DEEPEST_OPEN || !isList && (typeof value !== "object" || value === null)) {
     yield indented(JSON.stringify(toPlain(value), null, INDENT), depth);
     return;
   }
   const inner = `\n${INDENT.repeat(depth + 1)}`;
-  let before = isMap ? "{" : "[";
-  for (const entry of value) {
-    const name = isMap ? `${JSON.stringify(entry[0])}: ` : "";
-    yield `${before}${inner}${name}`;
-    yield* prettyJsonPieces(isMap ? entry[1] : entry, depth + 1);
+  let before = isList ? "[" : "{";
+  for (const [name, member] of isList ? unnamed(value) : membersOf(value as object)) {
+    yield `${before}${inner}${name === null ? "" : `${JSON.stringify(name)}: `}`;
+    yield* prettyJsonPieces(member, depth + 1);
     before = ",";
   }
-  if (before !== ",") yield isMap ? "{}" : "[]";
-  else yield `\n${INDENT.repeat(depth)}${isMap ? "}" : "]"}`;
+  if (before !== ",") yield isList ? "[]" : "{}";
+  else yield `\n${INDENT.repeat(depth)}${isList ? "]" : "}"}`;
 }
 
 /** Text that comes in pieces, encoded as it comes, and never put together: that would take long where it is large. */
@@ -52,16 +51,18 @@ function indented(text: string, depth: number): string {
   return depth === 0 ? text : text.replaceAll("\n", `\n${INDENT.repeat(depth)}`);
 }
 
+function* unnamed(list: Iterable<unknown>): Generator<[null, unknown]> {
+  for (const element of list) yield [null, element];
+}
+
+function membersOf(value: object): Iterable<[string, unknown]> {
+  if (value instanceof Map) return value;
+  return Object.entries(value).filter(([, member]) => member !== null);
+}
+
 /** `fromEntries` defines members, so that no name reaches a prototype. */
 function toPlain(value: unknown): unknown {
-  if (value instanceof Map) {
-    return Object.fromEntries([...value].map(([name, member]) => [name, toPlain(member)]));
-  }
-  if (value instanceof Set) return [...value].map(toPlain);
-  if (Array.isArray(value)) return value.map(toPlain);
+  if (value instanceof Set || Array.isArray(value)) return [...value].map(toPlain);
   if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(
-    Object.entries(value).filter(([, member]) => member !== null)
-      .map(([name, member]) => [name, toPlain(member)]),
-  );
+  return Object.fromEntries([...membersOf(value)].map(([name, member]) => [name, toPlain(member)]));
 }

@@ -42,7 +42,7 @@ export function* ruleDumpSteps(
   const computedRules: [string, unknown][] = [];
   for (const endpoint of ENDPOINT_NAMES) {
     const effective = rules?.[endpoint] ?? null;
-    if (effective !== null) inputRules.push([endpoint, effective.item.source]);
+    if (effective !== null) inputRules.push([endpoint, inputOf(effective)]);
     computedRules.push([endpoint, computed(effective, policy.endpoints[endpoint])]);
   }
   const document = new Map<string, unknown>([
@@ -146,6 +146,13 @@ function freeStamp(wallMs: number, taken: readonly string[]): string {
 }
 
 const MODE_NAMES = Object.freeze({ disabled: "Disabled", audit: "Audit", enforce: "Enforce" });
+
+/** A host's item with all that the host sent; what was made here, member by member. */
+function inputOf({ item, origin }: EffectiveItem): unknown {
+  if (origin === "host") return item.source;
+  const { defaultAccess, mode, id, rules } = item;
+  return { defaultAccess, mode, id, rules };
+}
 
 /** The shape of authorization 1.4, with what others do not have at its end. */
 function computed(

@@ -183,8 +183,10 @@ function endpointPolicy(
 /** What the digest sees of an endpoint's rules. */
 function documentOf(effective: EffectiveItem | null): JsonValue {
   if (effective === null) return null;
+  // The rules that come out of a merge hang on nothing but these.
   return new Map<string, JsonValue>([
-    ["item", effective.item.source],
+    ["item", effective.remote.source],
+    ["localFile", effective.localFile ?? null],
     ["closed", effective.closedBecause],
   ]);
 }

@@ -7,6 +7,7 @@ import {
   type RuleDescriptor,
   type RuleSet,
 } from "../wire/rules_document.ts";
+import type { JsonObject } from "../wire/strict_json.ts";
 
 /** Stands before every name of a local file that is merged with rules of the host. */
 export const LOCAL_NAME_PREFIX = "LocalFileRules_";
@@ -41,7 +42,14 @@ export function mergedItem(item: AuthorizationItem, local: LocalRules): Authoriz
     mode: item.mode,
     rules: mergedRules(item.rules, local.rules),
   };
-  return Object.freeze({ ...merged, source: itemDocument(merged) });
+  let source: JsonObject | null = null;
+  return Object.freeze({
+    ...merged,
+    // Made when somebody asks for it: of many rules that takes long, and nothing on the way to a policy needs it.
+    get source(): JsonObject {
+      return source ??= itemDocument(merged);
+    },
+  });
 }
 
 /** What stands in for an item whose local rules cannot be read: nothing is granted. Source: authorization 4.7. */

@@ -31,6 +31,8 @@ export interface EffectiveItem {
   /** The host's item that it was made of, as it came. */
   readonly remote: AuthorizationItem;
   readonly origin: "host" | "merged" | "closed";
+  /** State of the local file that was merged, where one was. */
+  readonly localFile?: string;
   /** Why the endpoint is closed; `null` when it is not. */
   readonly closedBecause: string | null;
 }
@@ -155,6 +157,7 @@ function read(state: LocalState, content: RuleFileContent): LocalStep {
       item: mergedItem(state.item, content.rules),
       remote: state.item,
       origin: "merged",
+      localFile: content.fingerprint,
       closedBecause: null,
     },
   };
@@ -201,7 +204,13 @@ export function hostRules(
 
 function ofHost(item: AuthorizationItem | null): EffectiveItem | null {
   if (item === null) return null;
-  return { item: normalisedItem(item), remote: item, origin: "host", closedBecause: null };
+  return {
+    item: normalisedItem(item),
+    remote: item,
+    origin: "host",
+    localFile: null,
+    closedBecause: null,
+  };
 }
 
 function sameFile(left: RuleFileState, right: RuleFileState): boolean {

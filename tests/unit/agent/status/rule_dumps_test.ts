@@ -85,6 +85,32 @@ Deno.test("ruleDumpSteps() shows the effective items, and what they were compile
   assert.equal(dump.policyEpoch, 4);
 });
 
+Deno.test("ruleDumpSteps() shows the items that local rules were merged into", () => {
+  const { item } = IMDS;
+  const merged: EffectiveItem = {
+    item,
+    remote: item,
+    origin: "merged",
+    localFile: "1",
+    closedBecause: null,
+  };
+  const dump = JSON.parse(dumpText({ ...RULES, imds: merged }, policy(1)));
+  assert.deepEqual(dump.inputRules.imds, {
+    defaultAccess: "deny",
+    mode: "enforce",
+    id: "im",
+    rules: {
+      privileges: [
+        { name: "p", path: "/X", queryParameters: { A: "B" } },
+        { name: "q", path: "/y" },
+      ],
+      roles: [{ name: "r", privileges: ["p"] }],
+      identities: [{ name: "i", userName: "u" }],
+      roleAssignments: [{ role: "r", identities: ["i"] }],
+    },
+  });
+});
+
 Deno.test("ruleDumpSteps() leaves absent items out", () => {
   const builtIn = { kind: "built-in", mode: "enforce" } as const;
   const endpoints = { imds: builtIn, wireserver: builtIn, hostga: builtIn };
