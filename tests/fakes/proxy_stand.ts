@@ -1,7 +1,7 @@
 import type { AuditEntry } from "../../src/agent/audit/mod.ts";
 import type { CallerResolver, ResolvedCaller } from "../../src/agent/caller/mod.ts";
 import type { AgentSnapshot } from "../../src/agent/key_keeper/mod.ts";
-import { type AcceptedSocket, Proxy, type ProxyLimits } from "../../src/agent/proxy/mod.ts";
+import { Proxy, type ProxyLimits } from "../../src/agent/proxy/mod.ts";
 import { FakeRedirector } from "../../src/agent/redirector/fake_redirector.ts";
 import { Upstream, type UpstreamLimits } from "../../src/agent/upstream/mod.ts";
 import { formatHostDate } from "../../src/domain/endorsement/mod.ts";
@@ -34,8 +34,6 @@ export class ProxyStand implements AsyncDisposable {
   readonly health: string[] = [];
   readonly snapshot: Cell<AgentSnapshot>;
   readonly proxy: Proxy;
-  /** What the system would show as accepted connections. */
-  accepted: AcceptedSocket[] = [];
   provisionHeaders: readonly HeaderField[] = [];
   readonly #upstream: Upstream;
   readonly #clients: RawClient[] = [];
@@ -75,11 +73,6 @@ export class ProxyStand implements AsyncDisposable {
         aggregatedStatus: () => `{"status":"here"}`,
       },
       logger: this.logger,
-      acceptedSockets: {
-        scan: async function* (this: void) {
-          yield await Promise.resolve([]);
-        },
-      },
       random: () => 0,
       limits: { sweepMs: 5, ...options.limits },
     });

@@ -2,7 +2,7 @@ import type { Caller } from "../../domain/identity/mod.ts";
 import type { Mode, Refusal } from "../../domain/policy/mod.ts";
 import type { EndpointName, SocketAddress } from "../../domain/wire/mod.ts";
 import type { AuditDecision, AuditEntry } from "../audit/mod.ts";
-import type { Connection } from "./connections.ts";
+import type { ClientConnection } from "./client_connection.ts";
 
 /** What is known of a request so far; in the end its record. */
 export class Exchange {
@@ -16,16 +16,16 @@ export class Exchange {
   /** What Enforce would have said, when the policy only audits. */
   flagged: Refusal | null = null;
   signed = false;
-  /** The caller said that it sends nothing else on this connection. */
-  isLast = false;
   /** The caller left before it was answered. */
   isAbandoned = false;
   /** Whether the record was made. INVARIANT: exactly one for each request. */
   isRecorded = false;
-  /** Whether the request still counts as in flight. */
-  isOpen = true;
 
-  constructor(readonly id: number, readonly startedMs: number, public connection: Connection) {}
+  constructor(
+    readonly id: number,
+    readonly startedMs: number,
+    readonly connection: ClientConnection,
+  ) {}
 
   /** The record. `refusal` is `null` for a request that was served. */
   entry(status: number, refusal: Refusal | null, isError: boolean, nowMs: number): AuditEntry {

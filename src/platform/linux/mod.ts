@@ -9,7 +9,6 @@ import { AgentError } from "../../runtime/errors.ts";
 import { readNotifyTarget } from "../../runtime/service_notify.ts";
 import { SystemClock } from "../../runtime/system_clock.ts";
 import type { Platform, PlatformOptions } from "../platform.ts";
-import { OwnSockets } from "./accepted_sockets.ts";
 import { readBpfObject } from "./bpf_objects.ts";
 import { LinuxKeyStore } from "./key_store.ts";
 import { LinuxRedirector } from "./linux_redirector.ts";
@@ -55,7 +54,6 @@ export function openLinux(options: PlatformOptions): Platform {
     inspector,
     accounts: new SystemAccounts(libc, clock, logger.child("accounts")),
     keyStore: new LinuxKeyStore(options.keyFolder, { kept: options.keptKeys }),
-    acceptedSockets: new OwnSockets(libc, clock, options.endpoints.listener),
     serviceNotify: new SystemdNotify(libc, notifyTarget, logger.child("service")),
     watchdogEveryMs: notifyTarget?.watchdogEveryMs ?? null,
     raiseLimits: () => libc.raiseDescriptorLimit(WANTED_DESCRIPTORS),
