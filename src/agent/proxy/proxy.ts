@@ -13,6 +13,8 @@ export interface ProxyOptions extends PipelineParts {
   /** Numbers from 0 up to but not including 1, for the waits between attempts to listen. */
   readonly random: () => number;
   readonly limits?: Partial<ProxyLimits>;
+  /** How the listener is opened; `openListener` unless a test says otherwise. */
+  readonly listen?: typeof openListener;
 }
 
 /** How long nothing is accepted after the system could not: it is short of descriptors or memory. */
@@ -158,7 +160,7 @@ export class Proxy implements Part {
     const backoff = new Backoff(DEFAULT_BACKOFF, random);
     while (!signal.aborted) {
       try {
-        return openListener(endpoints.listener, this.#limits.backlog);
+        return (this.#options.listen ?? openListener)(endpoints.listener, this.#limits.backlog);
       } catch (error) {
         const isTaken = error instanceof Deno.errors.AddrInUse;
         const message = isTaken
