@@ -22,6 +22,10 @@ async function execute(command: CommandLine): Promise<number> {
       const { untilAsked } = await import("./src/commands/signals.ts");
       return await simulatorCommand(command.args, output, untilAsked());
     }
+    case "audit": {
+      const { auditCommand } = await import("./src/commands/audit.ts");
+      return await auditCommand(command.args, output);
+    }
     case "console": {
       const { consoleCommand } = await import("./src/commands/console.ts");
       const { runAgent } = await import("./src/app.ts");

@@ -1,7 +1,7 @@
 import { auditPart, FileAuditTrail } from "./agent/audit/mod.ts";
 import { Resolver } from "./agent/caller/mod.ts";
 import { Exchange, HostClock, TcpHostChannel } from "./agent/host/mod.ts";
-import { initialSnapshot, KEPT_KEYS, KeyKeeper } from "./agent/key_keeper/mod.ts";
+import { Epochs, initialSnapshot, KEPT_KEYS, KeyKeeper } from "./agent/key_keeper/mod.ts";
 import type { AgentSnapshot } from "./agent/key_keeper/mod.ts";
 import {
   ProvisionEndpoint,
@@ -34,6 +34,7 @@ import { openPrivateFolder } from "./runtime/files.ts";
 import type { Logger } from "./runtime/logger.ts";
 import type { HealthReporter, Part } from "./runtime/part.ts";
 import { RollingFile } from "./runtime/rolling_file.ts";
+import { slicedBy } from "./runtime/slices.ts";
 import { type Supervised, Supervisor } from "./runtime/supervisor.ts";
 import { SystemClock } from "./runtime/system_clock.ts";
 import { VERSION } from "./version.ts";
@@ -151,7 +152,10 @@ async function superviseAgent(
 ): Promise<number> {
   const { clock } = platform;
   const health = new HealthBoard(clock);
-  const snapshot = new Cell<AgentSnapshot>(initialSnapshot());
+  const epochs = new Epochs(platform.epochStore, clock, logger.child("key_keeper"));
+  const { matching } = config;
+  const snapshot = new Cell<AgentSnapshot>(initialSnapshot(await epochs.first(), matching));
+  const pace = slicedBy(clock);
   const hostClock = new HostClock(clock);
   const audit = new FileAuditTrail({
     clock,
@@ -168,8 +172,12 @@ async function superviseAgent(
   const keeper = new KeyKeeper({
     clock,
     logger,
-    host: new TcpHostChannel(ENDPOINTS, new Exchange(clock), hostClock),
+    host: new TcpHostChannel(ENDPOINTS, new Exchange(clock), hostClock, pace),
     store: platform.keyStore,
+    epochs,
+    ruleFiles: platform.ruleFiles,
+    matching,
+    pace,
     snapshot,
     pollIntervalMs: config.pollKeyStatusIntervalMs,
     onKeyReady: (ready) => ready ? readiness.set("keyLatch") : readiness.clear("keyLatch"),
@@ -220,6 +228,7 @@ async function superviseAgent(
         logger,
         snapshot,
         rules: () => keeper.rules(),
+        pace,
         ...statusFolder,
       }),
       upWithinMs: null,

@@ -22,7 +22,8 @@ export interface Config {
   readonly fileLogLevelForEvents: LogLevel | null;
   readonly fileLogLevelForSystemEvents: LogLevel;
   readonly enableHttpProxyTrace: boolean;
-  readonly canonicalRequestMode: "off" | "shadow" | "enforce";
+  /** How the verdicts of the two matchers count. */
+  readonly matching: "compat" | "shadow" | "enforce";
   readonly maxConnectionsPerUser: number;
   readonly maxConnectionsOfRoot: number;
   readonly requestHeadTimeoutMs: number;
@@ -57,7 +58,7 @@ export const CONFIG_DEFAULTS = Object.freeze(
     cgroupRoot: "/sys/fs/cgroup",
     bpfFolder: "/sys/fs/bpf/azure-proxy-agent",
     enableHttpProxyTrace: false,
-    canonicalRequestMode: "off",
+    canonicalRequestMode: "shadow",
     maxConnectionsPerUser: 4096,
     maxConnectionsOfRoot: 16_384,
     requestHeadTimeoutInSeconds: 30,
@@ -67,6 +68,7 @@ export const CONFIG_DEFAULTS = Object.freeze(
 
 const REQUIRED_KEYS = ["logFolder", "eventFolder", "latchKeyFolder"];
 const KEYS_WITHOUT_DEFAULT = [
+  "canonicalRequest",
   "statusFolder",
   "ebpfFileFullPath",
   "fileLogLevelForEvents",
@@ -147,12 +149,7 @@ function readConfig(reader: KeyReader, namedFile: boolean): Config {
       "info",
     ),
     enableHttpProxyTrace: reader.flag("enableHttpProxyTrace", defaults.enableHttpProxyTrace),
-    canonicalRequestMode: reader.word(
-      "canonicalRequestMode",
-      MATCHING_MODES,
-      defaults.canonicalRequestMode,
-      "off",
-    ),
+    matching: MATCHING_OF_MODE[readMatchingMode(reader)],
     maxConnectionsPerUser: reader.integer(
       "maxConnectionsPerUser",
       defaults.maxConnectionsPerUser,
@@ -170,19 +167,49 @@ function readConfig(reader: KeyReader, namedFile: boolean): Config {
   };
 }
 
+/** DEVIATION D-102: `shadow` unless another word is given; others take anything else for `off`. */
+const MATCHING_OF_MODE = Object.freeze(
+  { off: "compat", shadow: "shadow", enforce: "enforce" } as const,
+);
+
+/** The mode may stand under a key of its own or inside an object; the former counts. Source: authorization 3.14 and 8. */
+function readMatchingMode(reader: KeyReader): (typeof MATCHING_MODES)[number] {
+  const fallback = CONFIG_DEFAULTS.canonicalRequestMode;
+  const nested = reader.nested("canonicalRequest")
+    ?.word("mode", MATCHING_MODES, fallback, fallback);
+  return reader.word("canonicalRequestMode", MATCHING_MODES, nested ?? fallback, fallback);
+}
+
 /** Reads single keys and collects what is wrong with them. After an error the value is a stand-in that is never used. */
 class KeyReader {
-  readonly errors: string[] = [];
-  readonly warnings: string[] = [];
+  readonly errors: string[];
+  readonly warnings: string[];
+  /** What stands before a key's name in messages. */
+  readonly #prefix: string;
   readonly #members: ReadonlyMap<string, unknown>;
   readonly #environment: (name: string) => string | undefined;
 
   constructor(
     members: ReadonlyMap<string, unknown>,
     environment: (name: string) => string | undefined,
+    outer?: KeyReader,
+    prefix = "",
   ) {
     this.#members = members;
     this.#environment = environment;
+    this.errors = outer?.errors ?? [];
+    this.warnings = outer?.warnings ?? [];
+    this.#prefix = prefix;
+  }
+
+  /** A reader of the object under a key; `null` when there is none. */
+  nested(key: string): KeyReader | null {
+    const value = this.#members.get(key);
+    if (value === undefined) return null;
+    if (value instanceof Map) {
+      return new KeyReader(value, this.#environment, this, `${this.#prefix}${key}.`);
+    }
+    return this.#wrong(key, "an object", value, "put the keys between { and }", null);
   }
 
   /** A required folder, with `%NAME%` replaced and without a slash at the end. */
@@ -235,10 +262,12 @@ class KeyReader {
         absent,
       );
     }
-    const word = words.find((candidate) => candidate === value.toLowerCase());
+    const given = value.trim().toLowerCase();
+    if (given === "") return absent;
+    const word = words.find((candidate) => candidate === given);
     if (word !== undefined) return word;
     this.warnings.push(
-      `\`${key}\` has the unknown value ${shown(value)}, \`${unknown}\` is used; ` +
+      `\`${this.#prefix}${key}\` has the unknown value ${shown(value)}, \`${unknown}\` is used; ` +
         `use one of ${words.join(", ")}`,
     );
     return unknown;
@@ -254,7 +283,9 @@ class KeyReader {
   }
 
   #wrong<T>(key: string, expected: string, value: unknown, remedy: string, fallback: T): T {
-    this.errors.push(`\`${key}\`: expected ${expected}, got ${typeName(value)}; ${remedy}`);
+    this.errors.push(
+      `\`${this.#prefix}${key}\`: expected ${expected}, got ${typeName(value)}; ${remedy}`,
+    );
     return fallback;
   }
 }

@@ -5,6 +5,7 @@ export type CommandLine =
   | { readonly kind: "status"; readonly waitSeconds: number }
   | { readonly kind: "version" }
   | { readonly kind: "simulator"; readonly args: readonly string[] }
+  | { readonly kind: "audit"; readonly args: readonly string[] }
   | { readonly kind: "help" }
   | { readonly kind: "usage"; readonly error: string };
 
@@ -24,6 +25,7 @@ interface Found {
  */
 export function parseCommandLine(args: readonly string[]): CommandLine {
   if (args[0] === "simulator") return { kind: "simulator", args: args.slice(1) };
+  if (args[0] === "audit") return { kind: "audit", args: args.slice(1) };
   const found: Found = {
     help: false,
     version: false,

@@ -1,5 +1,5 @@
 import type { Accounts, Inspector } from "../agent/caller/mod.ts";
-import type { KeyStage, KeyStore } from "../agent/key_keeper/mod.ts";
+import type { EpochStore, KeyStage, KeyStore, RuleFiles } from "../agent/key_keeper/mod.ts";
 import type { Redirector } from "../agent/redirector/mod.ts";
 import type { RedactedText } from "../domain/identity/caller.ts";
 import type { EndpointMap } from "../domain/wire/endpoints.ts";
@@ -15,6 +15,8 @@ export interface Platform extends Disposable {
   readonly inspector: Inspector;
   readonly accounts: Accounts;
   readonly keyStore: KeyStore;
+  readonly epochStore: EpochStore;
+  readonly ruleFiles: RuleFiles;
   readonly serviceNotify: ServiceNotify;
   /** How often to tell the service manager that the program lives, milliseconds; `null` when it does not watch. */
   readonly watchdogEveryMs: number | null;

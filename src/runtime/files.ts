@@ -46,21 +46,23 @@ export function createPrivateFolder(path: string): void {
 
 /**
  * Replaces a file as a whole: a temporary sibling is written, synced and renamed over it, so that a reader finds the old
- * or the new content and nothing between. Links are not followed.
+ * or the new content and nothing between. Links are not followed. Large content may come in pieces.
  *
  * @throws Deno.errors.* or Error with a `code` (ENOSPC and the like); the old file is then untouched.
  */
 export async function replaceFile(
   path: string,
   temporaryPath: string,
-  content: Uint8Array<ArrayBuffer>,
+  content: Uint8Array<ArrayBuffer> | readonly Uint8Array<ArrayBuffer>[],
   mode: number,
 ): Promise<void> {
   await removeIfThere(temporaryPath);
   // Exclusive creation: a link or a file that someone put there meanwhile makes this fail instead of being written through.
   const file = await Deno.open(temporaryPath, { write: true, createNew: true, mode });
   try {
-    for (let at = 0; at < content.length;) at += await file.write(content.subarray(at));
+    for (const piece of content instanceof Uint8Array ? [content] : content) {
+      for (let at = 0; at < piece.length;) at += await file.write(piece.subarray(at));
+    }
     await file.syncData();
   } catch (error) {
     file.close();

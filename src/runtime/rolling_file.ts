@@ -12,7 +12,30 @@ const FLUSH_AFTER_MS = 200;
 const CHECK_EVERY_MS = 1000;
 /** A line is cut to this many UTF-16 units. */
 const LONGEST_LINE = 128 * 1024;
+/** Most files put aside whose bringing to the disk is remembered. */
+const MOST_ASIDE = 16;
 const LINE_FEED = 0x0a;
+
+/** Most bytes that a seal adds to a line. */
+export const SEAL_ROOM_BYTES = 256;
+
+/**
+ * Takes part in the writing of a file whose lines depend on each other. It sees each line at the moment it is written, in the
+ * order of the file. Nobody else who asks for the lock of a sealed file gets it.
+ */
+export interface LineSeal {
+  /** The file was opened for appending and read; it is `sizeBytes` long. Returns the lines that must be written next. */
+  opened(file: Deno.FsFile, sizeBytes: number): readonly string[];
+  /**
+   * Puts the line, as it shall stand in the file, and its line feed into `bytes`, which has room for three bytes for each
+   * UTF-16 unit and `SEAL_ROOM_BYTES` more. Returns how many bytes it took.
+   */
+  encode(line: string, bytes: Uint8Array): number;
+  /** Of the lines encoded since the last call the first `count` stand in the file as a whole, the others do not. */
+  settled(count: number): void;
+  /** The file is about to be deleted to make room. */
+  removing(path: string): void;
+}
 
 /** Lines that could not be written. */
 export interface LostLines {
@@ -34,6 +57,8 @@ export interface RollingFileOptions {
   readonly lossNotice: (lost: LostLines) => string;
   /** Hears once when writing begins to fail (with the cause), and once when it works again (with `null`). */
   readonly onTrouble?: (cause: string | null) => void;
+  /** Plain lines without one. */
+  readonly seal?: LineSeal;
 }
 
 /**
@@ -44,30 +69,30 @@ export interface RollingFileOptions {
  * Only files that carry exactly the names it gives out are ever deleted. Source: agent 3.6, authorization 6.1.
  */
 export class RollingFile {
-  readonly #options: Required<RollingFileOptions>;
+  readonly #options: Required<Omit<RollingFileOptions, "seal">>;
+  readonly #seal: LineSeal | null;
   readonly #path: string;
   readonly #oldName: RegExp;
   readonly #buffer = new Uint8Array(BUFFER_BYTES);
-  readonly #encoder = new TextEncoder();
   readonly #closing = new AbortController();
-  #filled = 0;
+  #waiting: string[] = [];
+  #waitingBytes = 0;
   #flushPending = false;
   #file: Deno.FsFile | null = null;
   #fileId: { readonly dev: number; readonly ino: number | null } | null = null;
   #sizeBytes = 0;
-  /** Whether the file ends in the middle of a line. */
-  #torn = false;
+  /** Files put aside since the last `sync()`. */
+  #aside: string[] = [];
   #nextCheckMs = -Infinity;
   #retryAtMs = -Infinity;
   #trouble: { count: number; readonly sinceWallMs: number; readonly cause: string } | null = null;
 
   constructor(options: RollingFileOptions) {
-    this.#options = { maxBytes: 10 * 1024 * 1024, maxFiles: 5, onTrouble: () => {}, ...options };
+    const { seal = null, ...rest } = options;
+    this.#options = { maxBytes: 10 * 1024 * 1024, maxFiles: 5, onTrouble: () => {}, ...rest };
+    this.#seal = seal;
     this.#path = `${options.folder}/${options.name}`;
-    this.#oldName = new RegExp(
-      `^${options.name.replace(/[^\w]/g, "\\$&")}` +
-        String.raw`\.\d{4}-\d\d-\d\dT\d\d\.\d\d\.\d\d(\.\d{1,9})?-\d{1,20}\.log$`,
-    );
+    this.#oldName = asidePattern(options.name);
   }
 
   /** Where the current file lies. */
@@ -80,15 +105,24 @@ export class RollingFile {
     return name === this.#options.name || this.#oldName.test(name);
   }
 
+  /** Names of the files that were put aside and are still there, oldest first. @throws Deno.errors.* */
+  asideNames(): string[] {
+    const names: string[] = [];
+    for (const entry of Deno.readDirSync(this.#options.folder)) {
+      if (entry.isFile && this.#oldName.test(entry.name)) names.push(entry.name);
+    }
+    return names.sort();
+  }
+
   /** Opens or creates the file. Returns whether that worked. */
   open(): boolean {
-    return this.#write(new Uint8Array());
+    return this.#write([]);
   }
 
   /** Writes the line before it returns. Returns whether that worked. */
   writeNow(line: string): boolean {
-    const appended = this.#append(line);
-    return this.flush() && appended;
+    this.#append(line);
+    return this.flush();
   }
 
   /** Writes the line within 200 ms. */
@@ -104,27 +138,47 @@ export class RollingFile {
 
   /** Writes what waits. Returns whether all of it reached the file. */
   flush(): boolean {
-    if (this.#filled === 0) return true;
-    const bytes = this.#buffer.subarray(0, this.#filled);
-    this.#filled = 0;
-    return this.#write(bytes);
+    if (this.#waiting.length === 0) return true;
+    const lines = this.#waiting;
+    this.#waiting = [];
+    this.#waitingBytes = 0;
+    return this.#write(lines);
   }
 
-  #write(bytes: Uint8Array): boolean {
-    const nowMs = this.#options.clock.monotonicMs();
-    if (nowMs < this.#retryAtMs) return this.#lose(bytes, null);
-    let written = 0;
+  /**
+   * Brings what the file and those put aside since the last call held at the time of the call to the disk. Returns whether
+   * that worked; what failed is tried again with the next call.
+   */
+  async sync(): Promise<boolean> {
+    const opened: Deno.FsFile[] = [];
     try {
-      const file = this.#ready(nowMs);
-      this.#writeNotice(file);
-      if (this.#torn) this.#writeAll(file, Uint8Array.of(LINE_FEED));
-      while (written < bytes.length) {
-        written += this.#writeOnce(file, bytes.subarray(written));
+      // The current one first: if it is put aside meanwhile, it is in the list.
+      opened.push(await Deno.open(this.#path, { read: true }));
+      const aside = this.#aside;
+      for (const path of aside) {
+        const file = await openIfThere(path);
+        if (file !== null) opened.push(file);
       }
+      for (const file of opened) await file.syncData();
+      this.#aside = this.#aside.filter((path) => !aside.includes(path));
+      return true;
+    } catch {
+      return false;
+    } finally {
+      for (const file of opened) file.close();
+    }
+  }
+
+  #write(lines: readonly string[]): boolean {
+    const nowMs = this.#options.clock.monotonicMs();
+    if (nowMs < this.#retryAtMs) return this.#lose(lines.length, null);
+    const done = { lines: 0 };
+    try {
+      this.#writeLines(this.#ready(nowMs), lines, done);
     } catch (error) {
       this.#closeFile();
       this.#retryAtMs = nowMs + CHECK_EVERY_MS;
-      return this.#lose(bytes.subarray(written), error);
+      return this.#lose(lines.length - done.lines, error);
     }
     return true;
   }
@@ -136,18 +190,52 @@ export class RollingFile {
     this.#closeFile();
   }
 
-  /** Puts the line into the buffer, or writes it at once when it is too long for that. Returns `false` when it is lost. */
-  #append(line: string): boolean {
-    // A UTF-16 unit takes at most three bytes.
-    const longest = line.length * 3 + 1;
-    if (this.#filled + longest > BUFFER_BYTES) this.flush();
-    if (longest > BUFFER_BYTES) {
-      return this.#write(this.#encoder.encode(`${line.slice(0, LONGEST_LINE)}\n`));
+  #append(line: string): void {
+    const room = roomFor(line);
+    if (this.#waitingBytes + room > BUFFER_BYTES) this.flush();
+    this.#waiting.push(line);
+    this.#waitingBytes += room;
+  }
+
+  /** Writes the lines in as few pieces as fit into the buffer. `done` counts those that stand in the file as a whole. */
+  #writeLines(file: Deno.FsFile, lines: readonly string[], done: { lines: number }): void {
+    for (let at = 0; at < lines.length;) {
+      const first = lines[at]!.slice(0, LONGEST_LINE);
+      const buffer = roomFor(first) <= BUFFER_BYTES ? this.#buffer : new Uint8Array(roomFor(first));
+      let filled = this.#encode(first, buffer);
+      let count = 1;
+      for (let line = lines[at + count]; line !== undefined; line = lines[at + count]) {
+        if (filled + roomFor(line) > buffer.length) break;
+        filled += this.#encode(line, buffer.subarray(filled));
+        count++;
+      }
+      this.#writeBytes(file, buffer.subarray(0, filled), count, done);
+      at += count;
     }
-    const { written } = this.#encoder.encodeInto(line, this.#buffer.subarray(this.#filled));
-    this.#buffer[this.#filled + written] = LINE_FEED;
-    this.#filled += written + 1;
-    return true;
+  }
+
+  #encode(line: string, into: Uint8Array): number {
+    return this.#seal === null ? encodeLine(line, into) : this.#seal.encode(line, into);
+  }
+
+  /** Writes `bytes`, which are `count` lines. */
+  #writeBytes(
+    file: Deno.FsFile,
+    bytes: Uint8Array,
+    count: number,
+    done: { lines: number },
+  ): void {
+    let written = 0;
+    try {
+      while (written < bytes.length) {
+        written += file.writeSync(bytes.subarray(written));
+      }
+    } finally {
+      this.#sizeBytes += written;
+      const whole = written === bytes.length ? count : countLines(bytes.subarray(0, written));
+      this.#seal?.settled(whole);
+      done.lines += whole;
+    }
   }
 
   /** The open file, put aside first when it is full. */
@@ -162,13 +250,16 @@ export class RollingFile {
       this.#putAside();
       file = this.#open(nowMs);
     }
+    this.#writeLossNotice(file);
     return file;
   }
 
   #isStillThere(): boolean {
     try {
       const info = Deno.lstatSync(this.#path);
-      return info.dev === this.#fileId?.dev && info.ino === this.#fileId.ino;
+      if (info.dev !== this.#fileId?.dev || info.ino !== this.#fileId.ino) return false;
+      // Where lines depend on each other, somebody else's lines or cuts are to be noticed.
+      return this.#seal === null || info.size === this.#sizeBytes;
     } catch {
       return false;
     }
@@ -176,11 +267,13 @@ export class RollingFile {
 
   #open(nowMs: number): Deno.FsFile {
     const file = openRegularFile(this.#path, () => createPrivateFolder(this.#options.folder));
+    let torn: boolean;
     try {
+      if (this.#seal !== null) lock(file, this.#path);
       const info = file.statSync();
       this.#fileId = { dev: info.dev, ino: info.ino };
       this.#sizeBytes = info.size;
-      this.#torn = endsInMidLine(file, info.size);
+      torn = endsInMidLine(file, info.size);
     } catch (error) {
       file.close();
       throw error;
@@ -188,6 +281,9 @@ export class RollingFile {
     this.#file = file;
     this.#nextCheckMs = nowMs + CHECK_EVERY_MS;
     this.#prune(this.#options.maxFiles - 1);
+    const first = this.#seal?.opened(file, this.#sizeBytes) ?? [];
+    if (torn) this.#sizeBytes += file.writeSync(Uint8Array.of(LINE_FEED));
+    this.#writeLines(file, first, { lines: 0 });
     return file;
   }
 
@@ -198,21 +294,20 @@ export class RollingFile {
       const target = `${this.#path}.${formatFileStamp(wallMs, extraNs)}.log`;
       if (exists(target)) continue;
       Deno.renameSync(this.#path, target);
+      if (this.#seal !== null) this.#aside = [...this.#aside, target].slice(-MOST_ASIDE);
       return;
     }
     throw new Error(`No free name to put \`${this.#path}\` aside`);
   }
 
   #prune(keep: number): void {
-    const old: string[] = [];
-    for (const entry of Deno.readDirSync(this.#options.folder)) {
-      if (entry.isFile && this.#oldName.test(entry.name)) old.push(entry.name);
-    }
+    const old = this.asideNames();
     let excess = old.length - keep;
     let failure: unknown = null;
-    for (const name of old.sort()) {
+    for (const name of old) {
       if (excess <= 0) return;
       try {
+        this.#seal?.removing(`${this.#options.folder}/${name}`);
         Deno.removeSync(`${this.#options.folder}/${name}`);
         excess--;
       } catch (error) {
@@ -223,30 +318,16 @@ export class RollingFile {
     if (excess > 0) throw failure;
   }
 
-  #writeNotice(file: Deno.FsFile): void {
+  #writeLossNotice(file: Deno.FsFile): void {
     const lost = this.#trouble;
     if (lost === null) return;
-    const notice = `${this.#torn ? "\n" : ""}${this.#options.lossNotice(lost)}\n`;
-    this.#writeAll(file, this.#encoder.encode(notice));
+    this.#writeLines(file, [this.#options.lossNotice(lost)], { lines: 0 });
     this.#trouble = null;
     this.#options.onTrouble(null);
   }
 
-  #writeAll(file: Deno.FsFile, bytes: Uint8Array): void {
-    for (let at = 0; at < bytes.length;) at += this.#writeOnce(file, bytes.subarray(at));
-  }
-
-  #writeOnce(file: Deno.FsFile, bytes: Uint8Array): number {
-    const written = file.writeSync(bytes);
-    this.#sizeBytes += written;
-    if (written > 0) this.#torn = bytes[written - 1] !== LINE_FEED;
-    return written;
-  }
-
-  /** Counts the lines of `bytes` as lost. `error` is `null` while an earlier failure is still being waited out. */
-  #lose(bytes: Uint8Array, error: unknown): false {
-    let count = 0;
-    for (const byte of bytes) if (byte === LINE_FEED) count++;
+  /** Counts lines as lost. `error` is `null` while an earlier failure is still being waited out. */
+  #lose(count: number, error: unknown): false {
     if (this.#trouble !== null) {
       this.#trouble.count += count;
       return false;
@@ -261,6 +342,14 @@ export class RollingFile {
     this.#file?.close();
     this.#file = null;
   }
+}
+
+/** Matches the names under which files of this name are put aside, and no other. */
+export function asidePattern(name: string): RegExp {
+  return new RegExp(
+    `^${name.replace(/[^\w]/g, "\\$&")}` +
+      String.raw`\.\d{4}-\d\d-\d\dT\d\d\.\d\d\.\d\d(\.\d{1,9})?-\d{1,20}\.log$`,
+  );
 }
 
 /**
@@ -293,6 +382,46 @@ function openRegularFile(path: string, createFolder: () => void): Deno.FsFile {
   }
   if (((before.mode ?? FILE_MODE) & 0o777) !== FILE_MODE) Deno.chmodSync(path, FILE_MODE);
   return file;
+}
+
+/** Most bytes that the line may take in the file. */
+function roomFor(line: string): number {
+  // A UTF-16 unit takes at most three bytes.
+  return line.length * 3 + SEAL_ROOM_BYTES;
+}
+
+const ENCODER = new TextEncoder();
+
+function encodeLine(line: string, into: Uint8Array): number {
+  const { written } = ENCODER.encodeInto(line, into);
+  into[written] = LINE_FEED;
+  return written + 1;
+}
+
+function countLines(bytes: Uint8Array): number {
+  let count = 0;
+  for (const byte of bytes) if (byte === LINE_FEED) count++;
+  return count;
+}
+
+/** Takes the lock of a file, for as long as it is open. A file system without locks is used without. @throws Error when somebody else has it */
+function lock(file: Deno.FsFile, path: string): void {
+  let isLocked: boolean;
+  try {
+    isLocked = file.tryLockSync(true);
+  } catch {
+    return;
+  }
+  if (!isLocked) throw new Error(`Another process writes the file: \`${path}\``);
+}
+
+async function openIfThere(path: string): Promise<Deno.FsFile | null> {
+  try {
+    return await Deno.open(path, { read: true });
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw error;
+  }
 }
 
 function endsInMidLine(file: Deno.FsFile, sizeBytes: number): boolean {

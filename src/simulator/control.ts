@@ -5,8 +5,8 @@ import { journalLine } from "./journal.ts";
 import type { KeyNaming } from "./keys.ts";
 import { hostMode, parsePolicy } from "./policy.ts";
 
-/** Bytes of a control request's body. */
-const MAX_BODY_BYTES = 1_048_576;
+/** Bytes of a control request's body: a policy as large as an agent takes. */
+const MAX_BODY_BYTES = 4_194_304;
 /** Journal entries of one answer. */
 const MAX_ENTRIES = 1_000;
 const NAMINGS: readonly KeyNaming[] = ["latched", "none", "foreign"];

@@ -32,7 +32,7 @@ const counted = trail("counted", unlimited);
 const caller = makeCaller();
 const entry = makeEntry({ caller });
 
-Deno.bench("allowed again, same connection", { baseline: true }, () => counted.record(entry));
+Deno.bench("allowed again, same connection", { baseline: true }, () => void counted.record(entry));
 
 Deno.bench("allowed again, new connection (its making included)", () => {
   counted.record(makeEntry({ caller: makeCaller() }));
@@ -40,10 +40,10 @@ Deno.bench("allowed again, new connection (its making included)", () => {
 
 const written = trail("written", unlimited);
 const denial = makeDenial({ caller });
-Deno.bench("refused, written", () => written.record(denial));
+Deno.bench("refused, written", () => void written.record(denial));
 
 const suppressed = trail("suppressed", none);
-Deno.bench("refused, beyond the budget", () => suppressed.record(denial));
+Deno.bench("refused, beyond the budget", () => void suppressed.record(denial));
 
 const flooded = trail("flooded", none);
 let kind = 0;

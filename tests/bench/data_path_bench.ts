@@ -204,6 +204,7 @@ export function startAgent(
   const policy: PolicySnapshot = {
     epoch: 1,
     digest: "",
+    matching: "shadow",
     endpoints: {
       imds: { kind: "built-in", mode: "enforce" },
       wireserver: { kind: "built-in", mode: "enforce" },
@@ -242,7 +243,7 @@ export function startAgent(
     redirector,
     resolver: { resolve: () => ({ caller, check: () => "same" }) },
     snapshot,
-    audit: { record: () => {} },
+    audit: { record: () => null },
     upstream,
     localEndpoints: {
       provision: () => ({ finished: true, errorMessage: "" }),

@@ -6,6 +6,7 @@ import { FakeRedirector } from "../../src/agent/redirector/fake_redirector.ts";
 import { Upstream, type UpstreamLimits } from "../../src/agent/upstream/mod.ts";
 import { formatHostDate } from "../../src/domain/endorsement/mod.ts";
 import type { ConnectionRecord } from "../../src/domain/identity/mod.ts";
+import type { Refusal } from "../../src/domain/policy/mod.ts";
 import type { HeaderField, SocketAddress } from "../../src/domain/wire/mod.ts";
 import { Cell } from "../../src/runtime/cell.ts";
 import { SystemClock } from "../../src/runtime/system_clock.ts";
@@ -20,6 +21,8 @@ export interface StandOptions {
   readonly resolver?: CallerResolver;
   readonly mode?: "audit" | "disabled" | "enforce";
   readonly hasKey?: boolean;
+  /** What the audit log answers to every record: it could not be made. */
+  readonly unrecorded?: Refusal;
 }
 
 /** The date the host's clock of a stand shows. */
@@ -63,7 +66,12 @@ export class ProxyStand implements AsyncDisposable {
       redirector: this.redirector,
       resolver: options.resolver ?? { resolve: resolveToItself },
       snapshot: this.snapshot,
-      audit: { record: (entry) => void this.records.push(entry) },
+      audit: {
+        record: (entry) => {
+          this.records.push(entry);
+          return options.unrecorded ?? null;
+        },
+      },
       upstream: this.#upstream,
       localEndpoints: {
         provision: (headers) => {

@@ -52,6 +52,7 @@ export function samplePolicy(mode: "audit" | "disabled" | "enforce" = "enforce")
   return {
     epoch: 3,
     digest: "",
+    matching: "shadow",
     endpoints: {
       wireserver: { kind: "built-in", mode },
       hostga: { kind: "built-in", mode },

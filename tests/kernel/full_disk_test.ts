@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { AUDIT_FILE_NAME, FileAuditTrail } from "../../src/agent/audit/mod.ts";
+import { AUDIT_FILE_NAME, FileAuditTrail, verifyLog } from "../../src/agent/audit/mod.ts";
 import { describeFileError, replaceFile } from "../../src/runtime/files.ts";
 import { FakeClock } from "../fakes/fake_clock.ts";
 import { MemoryLogger } from "../fakes/memory_logger.ts";
@@ -34,7 +34,7 @@ function fill(folder: string): void {
 }
 
 Deno.test("FileAuditTrail.record() survives a full disk, counts what it lost, and writes whole lines again", () =>
-  onSmallDisk((folder) => {
+  onSmallDisk(async (folder) => {
     const clock = new FakeClock();
     const logger = new MemoryLogger();
     const trail = new FileAuditTrail({ clock, folder, redact: (text) => text, logger });
@@ -47,7 +47,7 @@ Deno.test("FileAuditTrail.record() survives a full disk, counts what it lost, an
     Deno.removeSync(`${folder}/ballast`);
     clock.tick(1000);
     trail.record(makeDenial({ requestId: 2 }));
-    trail.close();
+    await trail.close();
     assert.equal(trail.trouble, null);
     const records = [];
     let torn = 0;
@@ -65,7 +65,11 @@ Deno.test("FileAuditTrail.record() survives a full disk, counts what it lost, an
     assert.equal(notice.count + written, lost);
     assert.match(notice.cause, /^ENOSPC: /);
     assert.equal(records.at(-1).count ?? 0, lost - written, "the counts say what has no record");
-    return Promise.resolve();
+    const log = { folder };
+    const report = await verifyLog({ log, statusFiles: [], witnesses: [], fromSeq: null });
+    assert.deepEqual(report.findings, []);
+    assert.equal(report.remarks.length, torn);
+    assert.equal(report.witnesses.length, 1);
   }));
 
 Deno.test("replaceFile() on a full disk keeps the old file and leaves no sibling", () =>

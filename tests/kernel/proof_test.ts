@@ -160,6 +160,7 @@ proofTest("a program whose path is no text is doubted", async (machine) => {
   assert.equal(code, 0, stderr);
   const { exe } = JSON.parse(stdout).process;
   assert.deepEqual([exe.kind, exe.doubt], ["unverified", "path-not-utf8"]);
+  assert.ok(exe.pathHex?.includes("ff"), exe.pathHex);
 });
 
 proofTest("a process that executes another file after connect() is doubted", async (machine) => {

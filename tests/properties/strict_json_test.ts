@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { canonicalJson, type JsonValue, parseStrictJson } from "../../src/domain/wire/mod.ts";
+import {
+  canonicalJson,
+  canonicalJsonPieces,
+  type JsonValue,
+  parseStrictJson,
+} from "../../src/domain/wire/mod.ts";
 import { check } from "./check.ts";
 
 /** What `JSON.parse` would have made of it. */
@@ -82,5 +87,15 @@ Deno.test("canonicalJson() reads back to the same value and spells it the same a
     assert.ok(again.ok);
     assert.deepEqual(plain(again.value), plain(value.value));
     assert.equal(canonicalJson(again.value), canonical);
+  }));
+});
+
+Deno.test("canonicalJsonPieces() are the canonical text", () => {
+  const long = fc.array(fc.json({ maxDepth: 2 }), { minLength: 0, maxLength: 200 })
+    .map((elements) => `{"list":[${elements.join(",")}],"z":{},"a":[]}`);
+  check(fc.property(fc.oneof(document, long), (text) => {
+    const parsed = parseStrictJson(text);
+    assert.ok(parsed.ok);
+    assert.equal([...canonicalJsonPieces(parsed.value)].join(""), canonicalJson(parsed.value));
   }));
 });

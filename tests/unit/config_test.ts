@@ -45,7 +45,7 @@ Deno.test("decodeConfig() fills every default and freezes the result", () => {
     fileLogLevelForEvents: null,
     fileLogLevelForSystemEvents: "error",
     enableHttpProxyTrace: false,
-    canonicalRequestMode: "off",
+    matching: "shadow",
     maxConnectionsPerUser: 4096,
     maxConnectionsOfRoot: 16_384,
     requestHeadTimeoutMs: 30_000,
@@ -73,7 +73,7 @@ Deno.test("decodeConfig() accepts the shipped file of other agents without a war
   assert.equal(config.fileLogLevel, "trace");
   assert.equal(config.fileLogLevelForEvents, "info");
   assert.equal(config.fileLogLevelForSystemEvents, "info");
-  assert.equal(config.canonicalRequestMode, "shadow");
+  assert.equal(config.matching, "shadow");
   assert.equal(config.ebpfProgramName, "ebpf_cgroup.o");
 });
 
@@ -148,13 +148,30 @@ Deno.test("decodeConfig() warns of unknown words and says what is used instead",
   });
   assert.equal(config.fileLogLevel, "info");
   assert.equal(config.fileLogLevelForEvents, "info");
-  assert.equal(config.canonicalRequestMode, "off");
+  assert.equal(config.matching, "shadow");
   assert.equal(warnings.length, 3);
   assert.equal(
     warnings[0],
     "`fileLogLevel` has the unknown value `loud`, `info` is used; " +
       "use one of error, warn, info, debug, trace",
   );
+});
+
+Deno.test("decodeConfig() takes the matching from either spelling of its key, in any case, trimmed", () => {
+  const matching = (change: Record<string, unknown>) => good(change).config.matching;
+  assert.equal(matching({ canonicalRequestMode: " OFF " }), "compat");
+  assert.equal(matching({ canonicalRequestMode: "Enforce" }), "enforce");
+  assert.equal(matching({ canonicalRequestMode: "" }), "shadow");
+  assert.equal(matching({ canonicalRequest: { mode: "enforce" } }), "enforce");
+  assert.equal(matching({ canonicalRequest: {} }), "shadow");
+  const both = { canonicalRequestMode: "off", canonicalRequest: { mode: "enforce" } };
+  assert.equal(matching(both), "compat", "the key of its own counts");
+  assert.deepEqual(good({ canonicalRequest: { mode: "maybe" } }).warnings, [
+    "`canonicalRequest.mode` has the unknown value `maybe`, `shadow` is used; " +
+    "use one of off, shadow, enforce",
+  ]);
+  const [error] = bad({ ...FOLDERS, canonicalRequest: 1 });
+  assert.ok(error?.startsWith("`canonicalRequest`: expected an object"), error);
 });
 
 Deno.test("decodeConfig() names key, expected type, what it got and the remedy, all errors at once", () => {

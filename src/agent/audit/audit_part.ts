@@ -3,6 +3,8 @@ import type { HealthReporter, Part } from "../../runtime/part.ts";
 import type { FileAuditTrail } from "./trail.ts";
 
 const SWEEP_EVERY_MS = 1000;
+/** How old the note of how far the log reaches may get, while it grows. */
+const ANCHOR_EVERY_MS = 60_000;
 
 /** The loop behind the audit log. When it ends, every count has been written; it must end after the last request. */
 export function auditPart(trail: FileAuditTrail, clock: Clock): Part {
@@ -11,14 +13,20 @@ export function auditPart(trail: FileAuditTrail, clock: Clock): Part {
     async run(signal: AbortSignal, health: HealthReporter): Promise<void> {
       trail.open();
       let told: string | null | undefined;
+      let anchorDueMs = -Infinity;
       while (!signal.aborted) {
         const trouble = trail.trouble;
         if (trouble !== told) reportTrouble(trouble, health);
         told = trouble;
+        if (clock.monotonicMs() >= anchorDueMs) {
+          anchorDueMs = clock.monotonicMs() + ANCHOR_EVERY_MS;
+          // Not waited for: a disk that hangs must not hold up the counts.
+          void trail.keepAnchor();
+        }
         await clock.sleep(SWEEP_EVERY_MS, signal);
         trail.sweep();
       }
-      trail.close();
+      await trail.close();
     },
   };
 }

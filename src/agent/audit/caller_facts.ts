@@ -59,6 +59,8 @@ export interface KernelFacts {
   readonly comm: string | null;
   readonly exeVerified: boolean | null;
   readonly exeDoubt: string | null;
+  /** The bytes of a path that is no UTF-8; left out for every other one. Source: authorization W-20. */
+  readonly exePathHex?: string;
   /** `major:minor:inode`. */
   readonly exeDevIno: string | null;
   readonly cgroup: string | null;
@@ -90,6 +92,9 @@ export function kernelFacts(caller: Caller | null): KernelFacts {
     comm: truncateText(record.comm, LONGEST_NAME),
     exeVerified: exe.kind === "verified",
     exeDoubt: exe.kind === "verified" ? null : exe.doubt,
+    ...(exe.kind === "verified" || exe.pathHex === undefined
+      ? {}
+      : { exePathHex: exe.pathHex.slice(0, 2 * LONGEST_PATH) }),
     exeDevIno: `${record.exe.device >> 20n}:${record.exe.device & 0xfffffn}:${record.exe.inode}`,
     cgroup: String(record.cgroupId),
     netns: String(record.netns),

@@ -1,20 +1,19 @@
+import type { Scalar } from "../../runtime/errors.ts";
 import { formatTimestamp, stringifySafe, truncateText } from "../../runtime/log_line.ts";
 import { type CallerFacts, kernelFacts } from "./caller_facts.ts";
-import type { AuditEntry } from "./record.ts";
+import type { AuditEntry, RuleFacts } from "./record.ts";
+import { pathOf } from "./repetitions.ts";
 import { responseStatus } from "./response_status.ts";
 
 /** Most UTF-16 units of a target and of a detail in a record, and of a method that nobody checked. */
 const LONGEST_TARGET = 2048;
 const LONGEST_DETAIL = 1024;
 const LONGEST_METHOD = 32;
+/** Most UTF-16 units of an id of rules, and of the name of a privilege, an identity or a code. */
+const LONGEST_RULE_ID = 512;
+const LONGEST_RULE_NAME = 128;
 /** As much is looked at for secrets, so that one that begins before the cut is seen whole. */
 const LONGEST_REDACTED = 4096;
-
-/** When a line is written, and which line of this process it is. Gaps in `seq` are lines that were lost. */
-export interface LineStamp {
-  readonly wallMs: number;
-  readonly seq: number;
-}
 
 /** What a closing summary says: requests alike, counted instead of written. */
 export interface Repetition {
@@ -29,6 +28,9 @@ export interface Repetition {
   readonly reason: string | null;
   readonly mode: string | null;
   readonly endpoint: string | null;
+  readonly policyEpoch: number;
+  /** What the rules said of all of them. */
+  readonly rules: RuleFacts;
   /** `id` of the first request of the bucket. */
   readonly firstId: number;
   /** Requests of the bucket that have no record of their own. */
@@ -44,13 +46,13 @@ export function shownTarget(target: string, redact: (text: string) => string): s
 }
 
 /**
- * One request as JSON: the members that tools know, in their order, then ours.
+ * One request as JSON: the members that tools know, in their order, then ours; the seal follows when it is written.
  * Source: authorization 6.3, 7.4.
  */
 export function recordText(
   entry: AuditEntry,
   facts: CallerFacts,
-  stamp: LineStamp,
+  wallMs: number,
   redact: (text: string) => string,
 ): string {
   const detail = truncateText(entry.detail, LONGEST_REDACTED);
@@ -71,12 +73,13 @@ export function recordText(
     responseStatus: responseStatus(entry.status),
     elapsedTime: Math.floor(entry.elapsedMs),
     errorDetails: truncateText(redact(detail), LONGEST_DETAIL),
-    ts: formatTimestamp(stamp.wallMs) + "Z",
-    seq: stamp.seq,
+    ts: formatTimestamp(wallMs) + "Z",
     decision: entry.decision,
     reason: entry.reason,
     mode: entry.mode,
     policyEpoch: entry.policyEpoch,
+    ...shownRules(entry),
+    canonPath: canonPath(entry.canonicalTarget ?? null, redact),
     endpoint: entry.endpoint,
     signed: entry.signed,
     elapsedUs: Math.round(entry.elapsedMs * 1000),
@@ -87,7 +90,7 @@ export function recordText(
 /** The end of a bucket as JSON: how many requests alike were not written, and when. Told apart by `summary` in place of `id`. */
 export function repetitionText(
   repetition: Repetition,
-  stamp: LineStamp,
+  wallMs: number,
   redact: (text: string) => string,
 ): string {
   const { facts } = repetition;
@@ -108,27 +111,49 @@ export function repetitionText(
     processCmdLine: facts.processCmdLine,
     runAsElevated: facts.runAsElevated,
     responseStatus: responseStatus(repetition.status),
-    ts: formatTimestamp(stamp.wallMs) + "Z",
-    seq: stamp.seq,
+    ts: formatTimestamp(wallMs) + "Z",
     decision: repetition.decision,
     reason: repetition.reason,
     mode: repetition.mode,
+    policyEpoch: repetition.policyEpoch,
+    ...shownRules(repetition.rules),
     endpoint: repetition.endpoint,
     uid: facts.uid,
     exeVerified: facts.exeVerified,
   });
 }
 
+/** Kinds of lines about the log itself. */
+export type NoticeName = "chain" | "suppressed" | "overflow" | "lost" | "record-failed";
+
 /** What the log says about itself, as JSON. Told apart by `notice` in place of `id`. */
 export function noticeText(
-  notice: "suppressed" | "overflow" | "lost" | "record-failed",
-  members: Readonly<Record<string, string | number | null>>,
-  stamp: LineStamp,
+  notice: NoticeName,
+  members: Readonly<Record<string, Scalar>>,
+  wallMs: number,
 ): string {
   return stringifySafe({
     notice,
     ...members,
-    ts: formatTimestamp(stamp.wallMs) + "Z",
-    seq: stamp.seq,
+    ts: formatTimestamp(wallMs) + "Z",
   });
+}
+
+function shownRules(rules: RuleFacts): Record<string, string | null> {
+  return {
+    ruleSetId: cut(rules.ruleSetId, LONGEST_RULE_ID),
+    matchedPrivilege: cut(rules.privilege, LONGEST_RULE_NAME),
+    matchedIdentity: cut(rules.identity, LONGEST_RULE_NAME),
+    compat: rules.compat ?? null,
+    canonical: cut(rules.canonical, LONGEST_RULE_NAME),
+    canonError: cut(rules.canonCode, LONGEST_RULE_NAME),
+  };
+}
+
+function canonPath(target: string | null, redact: (text: string) => string): string | null {
+  return target === null ? null : shownTarget(pathOf(target), redact);
+}
+
+function cut(text: string | null | undefined, longest: number): string | null {
+  return text === null || text === undefined ? null : truncateText(text, longest);
 }

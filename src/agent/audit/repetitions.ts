@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { BoundedMap } from "../../runtime/bounded_map.ts";
 import type { CallerFacts } from "./caller_facts.ts";
-import type { AuditEntry } from "./record.ts";
+import type { AuditEntry, RuleFacts } from "./record.ts";
 
 /** A bucket is closed this long after its first request. Source: authorization 6.4. */
 export const BUCKET_MS = 15 * 60_000;
@@ -16,16 +16,29 @@ const LONGEST_KEY_PATH = 512;
 /** A bucket in use is moved to the young end of the table at most this often: moving costs more than counting. */
 const TOUCH_EVERY_MS = 1000;
 
-/** Requests alike within 15 minutes: same caller, destination, method, path, status, verdict and reason. */
+/**
+ * Requests alike within 15 minutes: same caller, destination, method, canonical path, status, verdict and reason, decided by
+ * the same rule of the same policy.
+ */
 export interface Bucket {
   readonly key: string;
   /** Where the path begins in the key. */
   readonly pathAt: number;
   readonly facts: CallerFacts;
-  readonly first: Pick<
-    AuditEntry,
-    "requestId" | "method" | "status" | "decision" | "reason" | "mode" | "endpoint"
-  >;
+  /** The first request, which stands for all where they are compared. */
+  readonly first:
+    & RuleFacts
+    & Pick<
+      AuditEntry,
+      | "requestId"
+      | "method"
+      | "status"
+      | "decision"
+      | "reason"
+      | "mode"
+      | "endpoint"
+      | "policyEpoch"
+    >;
   readonly ip: string;
   readonly port: number;
   /** Monotonic milliseconds. */
@@ -65,6 +78,11 @@ function clientNetwork(address: string): string {
   return address.startsWith("127.") ? "127.0.0.1" : address;
 }
 
+/** What stands for the path of a request in its key: the canonical one where there is one. */
+function keyPathOf(entry: AuditEntry): string {
+  return pathOf(entry.canonicalTarget ?? entry.target);
+}
+
 /** The path of a target: everything before the first `?`. */
 export function pathOf(target: string): string {
   const queryAt = target.indexOf("?");
@@ -93,7 +111,7 @@ export class Repetitions {
 
   /** The open bucket of the request, or `null` when it is the first of its kind. */
   find(track: CallerTrack, entry: AuditEntry, nowMs: number): Bucket | null {
-    const path = pathOf(entry.target);
+    const path = keyPathOf(entry);
     const near = track.byPath.get(path)?.find((bucket) => isOf(bucket, entry));
     if (near !== undefined && near.live && nowMs - near.startMs < BUCKET_MS) {
       if (nowMs - near.touchedMs >= TOUCH_EVERY_MS) {
@@ -115,15 +133,13 @@ export class Repetitions {
 
   /** Opens a bucket with nothing in it. */
   open(track: CallerTrack, entry: AuditEntry, nowMs: number): Bucket {
-    const path = pathOf(entry.target);
+    const path = keyPathOf(entry);
     const key = keyOf(track, entry, path);
-    const { requestId, status, decision, reason, mode, endpoint } = entry;
-    const method = entry.method.slice(0, LONGEST_METHOD);
     const bucket: Bucket = {
       key,
       pathAt: key.lastIndexOf("\0") + 1,
       facts: track.facts,
-      first: { requestId, method, status, decision, reason, mode, endpoint },
+      first: firstOf(entry),
       ip: entry.destination?.address ?? "None",
       port: entry.destination?.port ?? 0,
       startMs: nowMs,
@@ -166,7 +182,7 @@ export class Repetitions {
 
   #index(track: CallerTrack, entry: AuditEntry, path: string, bucket: Bucket): void {
     // Only short targets: a part of a text keeps the whole text in memory, here as long as the caller is remembered.
-    if (entry.target.length > LONGEST_KEY_PATH) return;
+    if ((entry.canonicalTarget ?? entry.target).length > LONGEST_KEY_PATH) return;
     if (track.byPath.size >= MOST_INDEXED) track.byPath.clear();
     const others = track.byPath.get(path)?.filter((other) => other.live && other !== bucket) ?? [];
     track.byPath.set(path, [...others.slice(-7), bucket]);
@@ -176,7 +192,18 @@ export class Repetitions {
 function isOf(bucket: Bucket, entry: AuditEntry): boolean {
   const { first } = bucket;
   return first.status === entry.status && first.method === entry.method &&
-    first.decision === entry.decision && first.reason === entry.reason;
+    first.decision === entry.decision && first.reason === entry.reason &&
+    first.policyEpoch === entry.policyEpoch && first.privilege === entry.privilege &&
+    first.identity === entry.identity && first.canonCode === entry.canonCode &&
+    first.compat === entry.compat && first.canonical === entry.canonical;
+}
+
+function firstOf(entry: AuditEntry): Bucket["first"] {
+  const { requestId, status, decision, reason, mode, endpoint, policyEpoch } = entry;
+  const { ruleSetId, privilege, identity, canonCode, compat, canonical } = entry;
+  const method = entry.method.slice(0, LONGEST_METHOD);
+  const first = { requestId, method, status, decision, reason, mode, endpoint, policyEpoch };
+  return { ...first, ruleSetId, privilege, identity, canonCode, compat, canonical };
 }
 
 function keyOf(track: CallerTrack, entry: AuditEntry, path: string): string {
@@ -184,7 +211,14 @@ function keyOf(track: CallerTrack, entry: AuditEntry, path: string): string {
     ? path
     : `${path.slice(0, LONGEST_KEY_PATH)}#${createHash("sha256").update(path).digest("hex")}`;
   const method = entry.method.slice(0, LONGEST_METHOD);
-  return `${track.keyPrefix}${method}\0${entry.status}\0${entry.decision}\0${entry.reason}\0${
-    shownPath.replaceAll("\0", "%00")
-  }`;
+  return `${track.keyPrefix}${method}\0${entry.status}\0${entry.decision}\0${entry.reason}\0${entry.policyEpoch}\0${
+    ruleKeyOf(entry)
+  }\0${shownPath.replaceAll("\0", "%00")}`;
+}
+
+/** What the rules said, as a part of a key: most requests have met no rule at all. */
+function ruleKeyOf(entry: AuditEntry): string {
+  const { privilege, identity, canonCode, compat, canonical } = entry;
+  const said = [privilege, identity, canonCode, compat, canonical];
+  return said.every((one) => one === undefined || one === null) ? "" : JSON.stringify(said);
 }

@@ -4,16 +4,18 @@ import { formatHeader } from "../../runtime/log_line.ts";
 import type { Logger, LogLevel } from "../../runtime/logger.ts";
 import { RateLimit } from "../../runtime/rate_limit.ts";
 import { type LostLines, RollingFile } from "../../runtime/rolling_file.ts";
+import type { Refusal } from "../../domain/policy/refusal.ts";
+import type { Scalar } from "../../runtime/errors.ts";
+import { type Anchor, readAnchor, writeAnchor } from "./anchor.ts";
+import { Chain } from "./chain.ts";
+import { ANCHOR_FILE_NAME, AUDIT_FILE_NAME } from "./file_names.ts";
 import { type Known, KnownCallers } from "./known_callers.ts";
 import type { AuditEntry, AuditTrail } from "./record.ts";
-import { type LineStamp, noticeText, recordText, repetitionText } from "./record_text.ts";
+import { type NoticeName, noticeText, recordText, repetitionText } from "./record_text.ts";
 import { type Bucket, Repetitions } from "./repetitions.ts";
 import { isSensitiveTarget } from "./sensitive_target.ts";
 import { countIn, SummaryTable } from "./summaries.ts";
 import { type LineClass, WriteBudget } from "./write_budget.ts";
-
-/** The file's name is a contract. Source: authorization 6.1. */
-export const AUDIT_FILE_NAME = "ProxyAgent.Connection.log";
 
 /** Closing summaries in one sweep: so many take about a millisecond. */
 const MOST_CLOSED_PER_SWEEP = 100;
@@ -21,6 +23,12 @@ const MOST_CLOSED_PER_SWEEP = 100;
 const MOST_NOTICES_PER_SWEEP = 64;
 /** Closing summaries of buckets that had to make room. */
 const EVICTION_LIMITS = { burst: 1000, perSecond: 50 } as const;
+/** What an allowed access to a sensitive target gets in Enforce when it cannot be recorded. */
+const UNRECORDED: Refusal = Object.freeze({
+  status: 503,
+  reason: "audit-unavailable",
+  detail: "the access could not be written to the audit log",
+});
 
 export interface FileAuditTrailOptions {
   readonly clock: Clock;
@@ -39,6 +47,8 @@ export interface FileAuditTrailOptions {
  * request of its kind have a record of their own (within the write budget of the user); the others are counted, and the
  * counts are written when the bucket ends.
  *
+ * Each line is sealed with the one before it as it is written; `verifyLog` reads the chain.
+ *
  * INVARIANT: records + counts of closing summaries + counts of overflow notices = requests, once `close` has returned.
  * INVARIANT: nothing thrown in here reaches the caller. Source: authorization 6, 7.4 (W-18 to W-21).
  */
@@ -46,7 +56,9 @@ export class FileAuditTrail implements AuditTrail {
   readonly #clock: Clock;
   readonly #redact: (text: string) => string;
   readonly #logger: Logger;
+  readonly #folder: string | null;
   readonly #file: RollingFile | null;
+  readonly #chain: Chain;
   readonly #budget: WriteBudget;
   readonly #repetitions: Repetitions;
   readonly #evictions = new RateLimit(EVICTION_LIMITS);
@@ -54,7 +66,9 @@ export class FileAuditTrail implements AuditTrail {
   readonly #callers = new KnownCallers();
   readonly #connections = new SummaryTable();
   readonly #failed = new SummaryTable();
-  #seq = 0;
+  #anchor: Anchor | null = null;
+  #anchorTrouble: string | null = null;
+  #keeping: Promise<void> | null = null;
   #requestCount = 0;
   #overflow = 0;
   #trouble: string | null = null;
@@ -68,7 +82,20 @@ export class FileAuditTrail implements AuditTrail {
       (bucket, why) => this.#bucketClosed(bucket, why),
       options.mostBuckets,
     );
+    this.#folder = options.folder;
+    this.#chain = new Chain({
+      currentPath: `${options.folder}/${AUDIT_FILE_NAME}`,
+      asidePaths: () => this.#asidePaths(),
+      readAnchor: () => readAnchor(`${options.folder}/${ANCHOR_FILE_NAME}`),
+      noticeLine: (members) => this.#noticeLine("warn", "chain", members),
+      onDamage: (damage, expected) =>
+        this.#logger.error("audit log is not as it was written", {
+          damage,
+          expectedSeq: expected?.seq ?? null,
+        }),
+    });
     this.#file = options.folder === null ? null : new RollingFile({
+      seal: this.#chain,
       folder: options.folder,
       name: AUDIT_FILE_NAME,
       clock: options.clock,
@@ -78,11 +105,11 @@ export class FileAuditTrail implements AuditTrail {
     });
   }
 
-  record(entry: AuditEntry): void {
+  record(entry: AuditEntry): Refusal | null {
     try {
-      this.#record(entry);
+      return this.#record(entry);
     } catch (error) {
-      this.#recordFailed(entry, error);
+      return this.#recordFailed(entry, error);
     }
   }
 
@@ -101,6 +128,29 @@ export class FileAuditTrail implements AuditTrail {
     return this.#trouble;
   }
 
+  /** The record that the anchor beside the log names; `null` before there is one. */
+  get anchor(): Anchor | null {
+    return this.#anchor;
+  }
+
+  /** Notes beside the log how far it reaches, once the disk has it. Never rejects. To be called seldom: it waits for the disk. */
+  keepAnchor(): Promise<void> {
+    this.#keeping ??= this.#keepAnchor().finally(() => this.#keeping = null);
+    return this.#keeping;
+  }
+
+  async #keepAnchor(): Promise<void> {
+    const anchor = this.#chain.anchor;
+    if (this.#file === null || this.#folder === null || anchor === null) return;
+    if (anchor.hash === this.#anchor?.hash || !(await this.#file.sync())) return;
+    const trouble = await writeAnchor(this.#folder, anchor);
+    if (trouble === null) this.#anchor = anchor;
+    else if (this.#anchorTrouble === null) {
+      this.#logger.warn("anchor of the audit log cannot be written", { cause: trouble });
+    }
+    this.#anchorTrouble = trouble;
+  }
+
   /** All requests of the last four hours, counted by caller, destination and status. */
   connectionSummary(): SummaryEntry[] {
     return this.#connections.list(this.#clock.monotonicMs());
@@ -117,23 +167,43 @@ export class FileAuditTrail implements AuditTrail {
     this.#tellSuppressed();
   }
 
-  /** Writes all counts and lets the file go. */
-  close(): void {
+  /** Writes all counts, notes how far the log reaches, and lets the file go. The counts are written when it returns. */
+  async close(): Promise<void> {
     this.#repetitions.closeAll();
     this.#tellSuppressed();
+    this.#file?.flush();
+    // One that is under way may have begun before the last line.
+    await this.#keeping;
+    await this.keepAnchor();
     this.#file?.close();
   }
 
-  #record(entry: AuditEntry): void {
+  #record(entry: AuditEntry): Refusal | null {
     this.#requestCount++;
     const nowMs = this.#clock.monotonicMs();
     const known = this.#callers.of(entry);
     const open = this.#repetitions.find(known, entry, nowMs);
     const lineClass = lineClassOf(entry, open);
     // The line is written before anything is counted: a failure in between must not hide later requests of the kind.
-    const written = lineClass !== null &&
-      this.#budget.admit(known.facts.uid, lineClass, nowMs) &&
-      this.#writeRecord(entry, known);
+    const admitted = lineClass !== null && this.#budget.admit(known.facts.uid, lineClass, nowMs);
+    const written = admitted && this.#writeRecord(entry, known);
+    if (lineClass === "sensitive" && admitted && !written && this.#mustBeRecorded(entry)) {
+      const refused = refusedFor(entry, UNRECORDED);
+      this.#tally(known, refused, this.#repetitions.find(known, refused, nowMs), false, nowMs);
+      return UNRECORDED;
+    }
+    this.#tally(known, entry, open, written, nowMs);
+    return null;
+  }
+
+  /** Counts the request in its bucket and in the summaries. */
+  #tally(
+    known: Known,
+    entry: AuditEntry,
+    open: Bucket | null,
+    written: boolean,
+    nowMs: number,
+  ): void {
     const bucket = open ?? this.#repetitions.open(known, entry, nowMs);
     bucket.lastMs = nowMs;
     bucket.count++;
@@ -141,9 +211,17 @@ export class FileAuditTrail implements AuditTrail {
     this.#count(known, entry, nowMs);
   }
 
+  /** Whether the answer may not go out without a record. Where no log is kept at all, somebody decided that. */
+  #mustBeRecorded(entry: AuditEntry): boolean {
+    return this.#file !== null && entry.decision === "allow" && entry.mode === "enforce" &&
+      isSensitive(entry);
+  }
+
   #writeRecord(entry: AuditEntry, known: Known): boolean {
     if (this.#file === null) return false;
-    return this.#writeNow("info", (stamp) => recordText(entry, known.facts, stamp, this.#redact));
+    const wallMs = this.#clock.wallMs();
+    const text = recordText(entry, known.facts, wallMs, this.#redact);
+    return this.#file.writeNow(formatHeader(wallMs, "info") + text);
   }
 
   #count(known: Known, entry: AuditEntry, nowMs: number): void {
@@ -171,22 +249,23 @@ export class FileAuditTrail implements AuditTrail {
     // Wall times are worked out backwards from now: the wall clock may have jumped since.
     const wallMs = this.#clock.wallMs();
     const { requestId, ...first } = bucket.first;
-    this.#writeSoon("info", (stamp) =>
-      repetitionText(
-        {
-          ...first,
-          firstId: requestId,
-          path: bucket.key.slice(bucket.pathAt),
-          ip: bucket.ip,
-          port: bucket.port,
-          facts: bucket.facts,
-          count,
-          fromMs: wallMs - (nowMs - bucket.startMs),
-          toMs: wallMs - (nowMs - bucket.lastMs),
-        },
-        stamp,
-        this.#redact,
-      ));
+    const text = repetitionText(
+      {
+        ...first,
+        rules: first,
+        firstId: requestId,
+        path: bucket.key.slice(bucket.pathAt),
+        ip: bucket.ip,
+        port: bucket.port,
+        facts: bucket.facts,
+        count,
+        fromMs: wallMs - (nowMs - bucket.startMs),
+        toMs: wallMs - (nowMs - bucket.lastMs),
+      },
+      wallMs,
+      this.#redact,
+    );
+    this.#file.writeSoon(formatHeader(wallMs, "info") + text);
   }
 
   #tellSuppressed(): void {
@@ -205,31 +284,26 @@ export class FileAuditTrail implements AuditTrail {
     }
   }
 
-  #writeNotice(
-    notice: "suppressed" | "overflow",
-    members: Readonly<Record<string, string | number | null>>,
-  ): void {
-    if (this.#file === null) return;
-    this.#writeSoon("warn", (stamp) => noticeText(notice, members, stamp));
+  #writeNotice(notice: "suppressed" | "overflow", members: Readonly<Record<string, Scalar>>): void {
+    this.#file?.writeSoon(this.#noticeLine("warn", notice, members));
   }
 
-  #writeNow(level: LogLevel, text: (stamp: LineStamp) => string): boolean {
-    return this.#file?.writeNow(this.#line(level, text)) ?? false;
-  }
-
-  #writeSoon(level: LogLevel, text: (stamp: LineStamp) => string): void {
-    this.#file?.writeSoon(this.#line(level, text));
-  }
-
-  #line(level: LogLevel, text: (stamp: LineStamp) => string): string {
-    const stamp = { wallMs: this.#clock.wallMs(), seq: ++this.#seq };
-    return formatHeader(stamp.wallMs, level) + text(stamp);
+  #noticeLine(
+    level: LogLevel,
+    notice: NoticeName,
+    members: Readonly<Record<string, Scalar>>,
+  ): string {
+    const wallMs = this.#clock.wallMs();
+    return formatHeader(wallMs, level) + noticeText(notice, members, wallMs);
   }
 
   #lossNotice(lost: LostLines): string {
     const since = new Date(lost.sinceWallMs).toISOString();
-    const members = { count: lost.count, since, cause: lost.cause };
-    return this.#line("warn", (stamp) => noticeText("lost", members, stamp));
+    return this.#noticeLine("warn", "lost", { count: lost.count, since, cause: lost.cause });
+  }
+
+  #asidePaths(): string[] {
+    return this.#file?.asideNames().map((name) => `${this.#folder}/${name}`) ?? [];
   }
 
   #troubleChanged(cause: string | null): void {
@@ -239,25 +313,38 @@ export class FileAuditTrail implements AuditTrail {
   }
 
   /** A record that could not be made still leaves a line with what cannot fail. */
-  #recordFailed(entry: AuditEntry, error: unknown): void {
+  #recordFailed(entry: AuditEntry, error: unknown): Refusal | null {
     try {
       const members = { id: entry.requestId, status: entry.status, decision: entry.decision };
       if (this.#budget.admit(null, "refusal", this.#clock.monotonicMs())) {
-        this.#writeNow("error", (stamp) => noticeText("record-failed", members, stamp));
+        this.#file?.writeNow(this.#noticeLine("error", "record-failed", members));
       }
-      if (!this.#complaints.admit(this.#clock.monotonicMs())) return;
-      const cause = error instanceof Error ? error.message : String(error);
-      this.#logger.error("audit record could not be made", { id: entry.requestId, cause });
+      if (this.#complaints.admit(this.#clock.monotonicMs())) {
+        const cause = error instanceof Error ? error.message : String(error);
+        this.#logger.error("audit record could not be made", { id: entry.requestId, cause });
+      }
+      return this.#mustBeRecorded(entry) ? UNRECORDED : null;
     } catch {
-      // INVARIANT of this class; there is nowhere left to tell it.
+      // INVARIANT of this class; there is nowhere left to tell it, and nothing to answer with confidence.
+      return UNRECORDED;
     }
   }
+}
+
+/** The entry of a request that is refused after all. */
+function refusedFor(entry: AuditEntry, refusal: Refusal): AuditEntry {
+  const { status, reason, detail } = refusal;
+  return { ...entry, decision: "error", status, reason, detail };
+}
+
+function isSensitive(entry: AuditEntry): boolean {
+  return isSensitiveTarget(entry.target, entry.canonicalTarget ?? null);
 }
 
 /** Why the request deserves a record of its own; `null` when it is one more of a kind that has one. */
 function lineClassOf(entry: AuditEntry, open: Bucket | null): LineClass | null {
   if (entry.decision !== "allow") return "refusal";
-  if (isSensitiveTarget(entry.target)) return "sensitive";
+  if (isSensitive(entry)) return "sensitive";
   return open === null || open.written === 0 ? "first" : null;
 }
 
@@ -267,6 +354,10 @@ function isFailedAuthorization(entry: AuditEntry): boolean {
   if (entry.decision !== "deny") return false;
   switch (entry.reason) {
     case "not-elevated":
+    case "rule-denied":
+    case "default-denied":
+    case "not-canonical":
+    case "matchers-disagree":
     case "agent-listener":
     case "policy-closed":
     case "unknown-destination":

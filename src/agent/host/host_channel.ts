@@ -9,12 +9,13 @@ import {
   type KeyDocument,
   type KeyStatus,
   parseKeyGrant,
-  parseKeyStatus,
+  parseKeyStatusSteps,
   parseProvisionAnswer,
   type ProvisionAnswer,
   type SocketAddress,
 } from "../../domain/wire/mod.ts";
 import { AgentError } from "../../runtime/errors.ts";
+import { type Pace, unpaced } from "../../runtime/slices.ts";
 import type { ReceivedResponse } from "../http1/mod.ts";
 import type { Exchange } from "./exchange.ts";
 import type { HostClock } from "./host_clock.ts";
@@ -38,7 +39,7 @@ import {
  * its document is not acceptable. No error carries a key, a signature or a body.
  */
 export interface HostChannel {
-  /** The secure-channel status; sets the host clock when that is due. */
+  /** The secure-channel status, the same object while the host says the same; sets the host clock when that is due. */
   keyStatus(signal: AbortSignal): Promise<KeyStatus>;
   /** A key that the host will latch once it is attested. */
   acquireKey(signal: AbortSignal): Promise<KeyDocument>;
@@ -58,15 +59,19 @@ export class TcpHostChannel implements HostChannel {
   readonly #endpoints: Pick<EndpointMap, "wireserver" | "imds">;
   readonly #exchange: Exchange;
   readonly #clock: HostClock;
+  readonly #pace: Pace;
+  #lastStatus: { readonly text: string; readonly status: KeyStatus } | null = null;
 
   constructor(
     endpoints: Pick<EndpointMap, "wireserver" | "imds">,
     exchange: Exchange,
     clock: HostClock,
+    pace: Pace = unpaced,
   ) {
     this.#endpoints = endpoints;
     this.#exchange = exchange;
     this.#clock = clock;
+    this.#pace = pace;
   }
 
   async keyStatus(signal: AbortSignal): Promise<KeyStatus> {
@@ -74,8 +79,12 @@ export class TcpHostChannel implements HostChannel {
     const response = await this.#ask(this.#endpoints.wireserver, question, null, signal);
     // Before the document is looked at: a host that sends a bad one still knows what time it is.
     this.#clock.syncFrom(response.headers);
-    const parsed = parseKeyStatus(textOf(question, response).text);
+    const { text } = textOf(question, response);
+    // Most answers say what the last one said, and a document can be long: then nothing is to be read anew.
+    if (this.#lastStatus?.text === text) return this.#lastStatus.status;
+    const parsed = await this.#pace(parseKeyStatusSteps(text));
     if (!parsed.ok) throw documentError(question, parsed.error);
+    this.#lastStatus = { text, status: parsed.value };
     return parsed.value;
   }
 

@@ -1,15 +1,18 @@
 import {
-  buildPolicy,
+  type EffectiveRules,
   type EndpointPolicy,
-  installPolicy,
+  type Matching,
+  type PolicyFinding,
   type PolicySnapshot,
+  policySnapshot,
+  policySteps,
 } from "../../domain/policy/mod.ts";
 import {
   AUTHORIZATION_SCHEME,
-  type AuthorizationRules,
   CHANNEL_DISABLED,
   CHANNEL_UNKNOWN,
   channelState,
+  cutToBytes,
   ENDPOINT_NAMES,
   isLatchedState,
   type KeyLatchFacts,
@@ -22,8 +25,10 @@ import type { Clock } from "../../runtime/clock.ts";
 import { AgentError } from "../../runtime/errors.ts";
 import type { Logger } from "../../runtime/logger.ts";
 import type { HealthReporter, Part } from "../../runtime/part.ts";
+import { type Pace, unpaced } from "../../runtime/slices.ts";
 import type { HostChannel } from "../host/mod.ts";
 import type { TargetModes } from "../redirector/mod.ts";
+import type { Epochs } from "./epochs.ts";
 import type { KeyStore } from "./key_store.ts";
 import {
   type HeldKey,
@@ -35,7 +40,9 @@ import {
 } from "./latch.ts";
 import { LatchWorker } from "./latch_worker.ts";
 import { PollHealth } from "./poll_health.ts";
+import { PolicySource } from "./policy_source.ts";
 import { PollTimer } from "./poll_timer.ts";
+import type { RuleFiles } from "./rule_files.ts";
 import type { AgentSnapshot } from "./snapshot.ts";
 
 /** What the key keeper needs. */
@@ -44,6 +51,13 @@ export interface KeyKeeperOptions {
   readonly logger: Logger;
   readonly host: HostChannel;
   readonly store: KeyStore;
+  /** Numbers policies; its first number is the one of the policy in `snapshot`. */
+  readonly epochs: Pick<Epochs, "next">;
+  readonly ruleFiles: RuleFiles;
+  /** How the two matchers count. */
+  readonly matching: Matching;
+  /** How long pieces of work may hold up everything else; at once by default. */
+  readonly pace?: Pace;
   /** The keeper is its only writer. */
   readonly snapshot: Cell<AgentSnapshot>;
   /** Time between polls, milliseconds. */
@@ -73,11 +87,23 @@ export class KeyKeeper implements Part {
   /** False while the host names another key than the one that is held, or none. */
   #isNamed = true;
   #lastPollWallMs: number | null = null;
+  readonly #source: PolicySource;
+  readonly #pace: Pace;
+  /** The document whose policy was built last, whatever came of it. */
+  #built: KeyStatus | null = null;
+  #installed: EffectiveRules | null = null;
+  #failedInstall: FailedInstall | null = null;
+  /** Why that policy was not taken; `null` when it was. */
+  #refusal: string | null = null;
+  /** Whether the host's policy or document is refused at this moment. */
+  #isRefusing = false;
 
   constructor(options: KeyKeeperOptions) {
     this.#options = options;
     this.#logger = options.logger.child(this.name);
-    const { host, store, clock } = options;
+    const { host, store, clock, ruleFiles } = options;
+    this.#pace = options.pace ?? unpaced;
+    this.#source = new PolicySource(ruleFiles, clock, this.#logger, this.#pace);
     this.#worker = new LatchWorker(host, store, clock, this.#logger);
     this.#timer = new PollTimer(clock, options.pollIntervalMs);
   }
@@ -103,14 +129,28 @@ export class KeyKeeper implements Part {
       wireServerRuleId: ids.wireserver,
       imdsRuleId: ids.imds,
     };
-    if (this.#lastPollWallMs === null) return facts;
-    const lastPollTime = new Date(this.#lastPollWallMs).toISOString();
-    return { ...facts, extra: { lastPollTime } };
+    return { ...facts, extra: this.#extraFacts() };
   }
 
-  /** The rules of the last document; `null` before the first and when it had none. */
-  rules(): AuthorizationRules | null {
-    return this.#status?.authorizationRules ?? null;
+  /** Members of the status document that others do not have. Source: authorization 9.4. */
+  #extraFacts(): Readonly<Record<string, string>> {
+    const { epoch } = this.#options.snapshot.get().policy;
+    const failed = this.#failedInstall;
+    return {
+      ...(this.#lastPollWallMs === null
+        ? {}
+        : { lastPollTime: new Date(this.#lastPollWallMs).toISOString() }),
+      activePolicyEpoch: String(epoch),
+      ...(failed === null ? {} : {
+        lastFailedInstallAt: new Date(failed.wallMs).toISOString(),
+        lastFailedInstallReason: failed.reason,
+      }),
+    };
+  }
+
+  /** The rules of the installed policy, local ones included; `null` before the first. */
+  rules(): EffectiveRules | null {
+    return this.#installed;
   }
 
   async run(signal: AbortSignal, reporter: HealthReporter): Promise<void> {
@@ -119,6 +159,7 @@ export class KeyKeeper implements Part {
     health.started();
     const watching = health.watch(signal);
     await this.#openStore();
+    await this.#source.open();
     let wanted = false;
     while (!signal.aborted) {
       // A wish that a failed poll could not fulfil goes over to the next one.
@@ -161,6 +202,8 @@ export class KeyKeeper implements Part {
       if (signal.aborted) return false;
       this.#logger.warn("key status is not to be had", { code: error.code, cause: error.message });
       health.failed(error.code, `Failed to get key status - ${error.message}`);
+      // The host was heard, and what it says cannot be used.
+      if (error.code === "HOST_DOCUMENT") this.#refuse(health, error.message, MESSAGES.unread);
       return false;
     }
     this.#noteStatus(status);
@@ -191,11 +234,11 @@ export class KeyKeeper implements Part {
     signal: AbortSignal,
     wanted: boolean,
   ): Promise<boolean> {
-    const { clock, snapshot } = this.#options;
+    const { clock } = this.#options;
     const channelBefore = this.#channel;
     const heldBefore = heldKey(this.#latch);
     this.#channel = channelState(status);
-    const policy = installPolicy(snapshot.get().policy, buildPolicy(status));
+    const policy = await this.#policyOf(status, health);
     let stepped = step(this.#latch, {
       kind: "status",
       wantsKey: isLatchedState(this.#channel),
@@ -218,6 +261,66 @@ export class KeyKeeper implements Part {
     }
     this.#settle(health, channelBefore, heldBefore, wanted);
     return this.#latch.state !== "latching";
+  }
+
+  /** The policy to publish: the one in use where nothing changed, or where the new one is not taken. */
+  async #policyOf(status: KeyStatus, health: PollHealth): Promise<PolicySnapshot> {
+    const { snapshot, matching, epochs } = this.#options;
+    const { rules, changed } = await this.#source.follow(status.authorizationRules);
+    const current = snapshot.get().policy;
+    if (!changed && this.#built === status) {
+      // A document that could not be read may have come in between.
+      if (this.#refusal === null) this.#noteTaken(health, current);
+      else this.#refuse(health, this.#refusal, MESSAGES.refused);
+      return current;
+    }
+    const built = await this.#pace(policySteps({ status, rules, matching }));
+    this.#built = status;
+    this.#refusal = built.ok ? null : built.error.reason;
+    if (!built.ok) {
+      this.#refuse(health, built.error.reason, MESSAGES.refused);
+      return current;
+    }
+    const { content, warnings } = built.value;
+    const isSame = content.digest === current.digest;
+    const policy = isSame ? current : policySnapshot(content, await epochs.next());
+    if (!isSame) this.#logFindings(warnings);
+    this.#installed = rules;
+    this.#noteTaken(health, policy);
+    return policy;
+  }
+
+  /** The policy in use stays; operators are told why. */
+  #refuse(health: PollHealth, cause: string, what: string): void {
+    const reason = cutToBytes(cause, MAX_REASON_BYTES);
+    const { epoch } = this.#options.snapshot.get().policy;
+    if (!this.#isRefusing || this.#failedInstall?.reason !== reason) {
+      this.#failedInstall = { wallMs: this.#options.clock.wallMs(), reason };
+      this.#logger.error("policy of the host is refused", { reason, keptEpoch: epoch });
+    }
+    this.#isRefusing = true;
+    const message = `${what} - ${reason}. Policy ${epoch} stays.`;
+    health.objected({ code: "POLICY_REFUSED", message });
+  }
+
+  /** An endpoint that is closed by its local rules is a mistake of somebody's, also where the mode only records. */
+  #noteTaken(health: PollHealth, policy: PolicySnapshot): void {
+    this.#isRefusing = false;
+    for (const endpoint of ENDPOINT_NAMES) {
+      const installed = policy.endpoints[endpoint];
+      if (installed.kind !== "closed") continue;
+      const message = `The local rules of ${endpoint} are refused: ${installed.reason}`;
+      return health.objected({ code: "LOCAL_RULES_REFUSED", message });
+    }
+    health.objected(null);
+  }
+
+  #logFindings(findings: readonly PolicyFinding[]): void {
+    for (const { endpoint, code, path, message } of findings.slice(0, MAX_LOGGED_FINDINGS)) {
+      this.#logger.warn("rules are odd", { endpoint, code, path, message });
+    }
+    const more = findings.length - MAX_LOGGED_FINDINGS;
+    if (more > 0) this.#logger.warn("rules are odd in more places", { more });
   }
 
   #step(event: Parameters<typeof step>[1]): LatchStepped {
@@ -301,10 +404,23 @@ export class KeyKeeper implements Part {
   }
 }
 
+/** When and why the host's policy was last not taken. */
+interface FailedInstall {
+  readonly wallMs: number;
+  readonly reason: string;
+}
+
+/** Fits a message of the status document. */
+const MAX_REASON_BYTES = 800;
+/** Lines about one policy. */
+const MAX_LOGGED_FINDINGS = 20;
+
 /** The sentences that operators and tests of this product family look for. Source: agent 1.5. */
 const MESSAGES = Object.freeze({
   fromDisk: "Found key details from local and ready to use.",
   attested: "Successfully attest the key and ready to use.",
+  unread: "Failed to get key status",
+  refused: "The policy of the host is refused",
   disabled: "Customer has not enforce the secure channel state.",
 });
 

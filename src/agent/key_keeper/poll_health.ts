@@ -13,6 +13,7 @@ export class PollHealth {
   #failedSince = false;
   #good = { code: "KEY_LATCH_STARTED", message: "poll secure channel status task started." };
   #bad = this.#good;
+  #objection: { readonly code: string; readonly message: string } | null = null;
   #reported = "";
 
   constructor(clock: Clock, intervalMs: number, reporter: HealthReporter) {
@@ -44,6 +45,12 @@ export class PollHealth {
     this.#report();
   }
 
+  /** What the host or the administrator wants cannot be done: told, as STOPPED, until `null` takes it back. */
+  objected(objection: { readonly code: string; readonly message: string } | null): void {
+    this.#objection = objection;
+    this.#report();
+  }
+
   stopped(): void {
     const message = "poll_secure_channel_status task cancelled.";
     this.#reporter.report("STOPPED", "KEY_LATCH_STOPPED", message);
@@ -58,6 +65,7 @@ export class PollHealth {
   }
 
   #state(): HealthState {
+    if (this.#objection !== null) return "STOPPED";
     if (this.#succeededMs === null) return "UNKNOWN";
     const ageMs = this.#clock.monotonicMs() - this.#succeededMs;
     return ageMs <= FRESH_INTERVALS * this.#intervalMs ? "RUNNING" : "STOPPED";
@@ -65,7 +73,7 @@ export class PollHealth {
 
   #report(): void {
     const state = this.#state();
-    const { code, message } = this.#failedSince ? this.#bad : this.#good;
+    const { code, message } = this.#objection ?? (this.#failedSince ? this.#bad : this.#good);
     const report = `${state} ${code} ${message}`;
     if (report === this.#reported) return;
     this.#reported = report;

@@ -1,5 +1,11 @@
 import type { LatchedKey } from "../../domain/endorsement/mod.ts";
-import { firstPolicy, initialPolicy, type PolicySnapshot } from "../../domain/policy/mod.ts";
+import {
+  DEFAULT_MATCHING,
+  initialPolicy,
+  type Matching,
+  type PolicySnapshot,
+  policySnapshot,
+} from "../../domain/policy/mod.ts";
 import { CHANNEL_UNKNOWN, type EndpointName } from "../../domain/wire/mod.ts";
 import type { TargetModes } from "../redirector/mod.ts";
 
@@ -18,12 +24,15 @@ export interface AgentSnapshot {
   readonly targets: TargetModes | null;
 }
 
-/** The snapshot of a process that has not heard the host yet. */
-export function initialSnapshot(): AgentSnapshot {
+/** The snapshot of a process that has not heard the host yet. Its policy counts as one of its own, under `epoch`. */
+export function initialSnapshot(
+  epoch = 0,
+  matching: Matching = DEFAULT_MATCHING,
+): AgentSnapshot {
   return Object.freeze({
     channel: CHANNEL_UNKNOWN,
     key: null,
-    policy: firstPolicy(initialPolicy(), 0),
+    policy: policySnapshot(initialPolicy(matching), epoch),
     targets: null,
   });
 }

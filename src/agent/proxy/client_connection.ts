@@ -55,6 +55,13 @@ export interface ClientConnectionOptions {
   readonly buffers: BufferPool;
 }
 
+/** A target as received and in its canonical spelling; `null` where it has none. */
+export interface CanonicalTarget {
+  readonly method: string;
+  readonly target: string;
+  readonly text: string | null;
+}
+
 /** Why a connection was cut. */
 export type CutReason = "head-not-complete" | "idle" | "answer-not-taken";
 
@@ -83,6 +90,8 @@ export class ClientConnection implements Watched {
   attribution: Attribution | null = null;
   /** The caller behind it, once it was looked up. The server's. */
   resolved: ResolvedCaller | null = null;
+  /** The canonical spelling of the last target: most callers ask for one thing again and again. The server's. */
+  canonicalTarget: CanonicalTarget | null = null;
   readonly peer: SocketAddress;
   readonly #socket: ClientSocket;
   readonly #server: RequestServer;

@@ -1,5 +1,5 @@
 import type { Caller } from "../../domain/identity/mod.ts";
-import type { Mode, Refusal } from "../../domain/policy/mod.ts";
+import type { Mode, Refusal, VerdictRecord } from "../../domain/policy/mod.ts";
 import type { EndpointName, SocketAddress } from "../../domain/wire/mod.ts";
 import type { AuditDecision, AuditEntry } from "../audit/mod.ts";
 import type { ClientConnection } from "./client_connection.ts";
@@ -13,6 +13,8 @@ export class Exchange {
   caller: Caller | null = null;
   mode: Mode | null = null;
   policyEpoch = 0;
+  /** What the rules said; `null` where none were asked. */
+  verdict: VerdictRecord | null = null;
   /** What Enforce would have said, when the policy only audits. */
   flagged: Refusal | null = null;
   signed = false;
@@ -29,7 +31,7 @@ export class Exchange {
 
   /** The record. `refusal` is `null` for a request that was served. */
   entry(status: number, refusal: Refusal | null, isError: boolean, nowMs: number): AuditEntry {
-    const flagged = this.flagged;
+    const { flagged, verdict } = this;
     let decision: AuditDecision = flagged === null ? "allow" : "flag";
     if (refusal !== null) decision = isError ? "error" : "deny";
     return {
@@ -48,6 +50,21 @@ export class Exchange {
       detail: refusal?.detail ?? flagged?.detail ?? "",
       signed: this.signed,
       elapsedMs: nowMs - this.startedMs,
+      canonicalTarget: this.connection.canonicalTarget?.text ?? null,
+      ruleSetId: verdict?.ruleSetId,
+      privilege: verdict?.privilege,
+      identity: verdict?.identity,
+      compat: verdict?.compat,
+      canonical: verdict?.canonical,
+      canonCode: codeOf(verdict),
     };
   }
+}
+
+/** The code of a target without a canonical form, where rules asked for one. */
+function codeOf(verdict: VerdictRecord | null): string | null {
+  const canonical = verdict?.canonical;
+  return canonical === undefined || canonical === "allow" || canonical === "deny"
+    ? null
+    : canonical;
 }

@@ -1,4 +1,4 @@
-import { bodyLimitBytes } from "../../domain/canonical/mod.ts";
+import { bodyLimitBytes, canonicalize, renderTarget } from "../../domain/canonical/mod.ts";
 import {
   endorse,
   exempt,
@@ -8,7 +8,14 @@ import {
   SigningError,
 } from "../../domain/endorsement/mod.ts";
 import type { Attribution, Caller, ConnectionRecord } from "../../domain/identity/mod.ts";
-import { authorize, type Permitted, type Refusal } from "../../domain/policy/mod.ts";
+import {
+  authorize,
+  divergenceLine,
+  type Matching,
+  type Permitted,
+  type Refusal,
+  type VerdictRecord,
+} from "../../domain/policy/mod.ts";
 import {
   CHANNEL_UNKNOWN,
   type ClientRequest,
@@ -22,6 +29,7 @@ import type { Cell } from "../../runtime/cell.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { AgentError } from "../../runtime/errors.ts";
 import type { Logger } from "../../runtime/logger.ts";
+import { RateLimit } from "../../runtime/rate_limit.ts";
 import type { AuditTrail } from "../audit/mod.ts";
 import type { CallerResolver, ResolvedCaller } from "../caller/mod.ts";
 import type { Http1Fault, RequestHead } from "../http1/mod.ts";
@@ -64,6 +72,7 @@ export interface PipelineParts {
  */
 export class Pipeline implements Pick<RequestServer, "serve" | "isGone"> {
   readonly #parts: PipelineParts;
+  readonly #divergences = new RateLimit(DIVERGENCES);
   #requests = 0;
 
   constructor(parts: PipelineParts) {
@@ -220,8 +229,12 @@ export class Pipeline implements Pick<RequestServer, "serve" | "isGone"> {
       return this.#refuse(exchange, BODY_TOO_LARGE);
     }
     const decision = authorize({ request, endpoint, destination, caller }, policy);
-    if (decision.kind === "refuse") return this.#refuse(exchange, decision.refusal);
+    if (decision.kind === "refuse") {
+      this.#note(exchange, decision.verdict, policy.matching);
+      return this.#refuse(exchange, decision.refusal);
+    }
     const { permitted } = decision;
+    this.#note(exchange, permitted.verdict, policy.matching);
     if (permitted.grounds.kind === "audit-only") exchange.flagged = permitted.grounds.wouldRefuse;
     if (permitted.signing === "exempt") {
       return this.#forwardExempt(exchange, permitted as Permitted<"exempt">, limitBytes);
@@ -231,6 +244,18 @@ export class Pipeline implements Pick<RequestServer, "serve" | "isGone"> {
     }
     const required = permitted as Permitted<"required">;
     this.#forwardSigned(exchange, required, limitBytes, snapshot.key);
+  }
+
+  /** What the rules said goes into the record; where the two matchers disagree, into the log as well. */
+  #note(exchange: Exchange, verdict: VerdictRecord | null, matching: Matching): void {
+    exchange.verdict = verdict;
+    if (verdict === null || !verdict.divergence) return;
+    const line = divergenceLine(matching, verdict.ruleSetId, verdict, exchange.target);
+    if (line === null || !this.#divergences.admit(exchange.startedMs)) return;
+    const { logger } = this.#parts;
+    const untold = this.#divergences.takeTurnedAway();
+    logger.warn(line);
+    if (untold > 0) logger.warn("further divergences were not told", { count: untold });
   }
 
   /** The body is read, as a whole, only for a permitted request; then it is signed. */
@@ -289,8 +314,13 @@ export class Pipeline implements Pick<RequestServer, "serve" | "isGone"> {
       const detail = `the host answered with status ${answer.status}`;
       return this.#refuse(exchange, refusal(503, "upstream-failed", detail), true);
     }
-    this.#record(exchange, answer.status, null, false);
-    exchange.connection.answer(reply(answer, exchange.method, this.#parts.hostClock.now()));
+    const unrecorded = this.#record(exchange, answer.status, null, false);
+    const date = this.#parts.hostClock.now();
+    if (unrecorded === null) {
+      return exchange.connection.answer(reply(answer, exchange.method, date));
+    }
+    if (answer.body instanceof ReadableStream) answer.body.cancel().catch(() => {});
+    exchange.connection.answer(refusalAnswer(unrecorded.status, exchange.method, date));
   }
 
   /** Goes on when `promised` is there; what it or the rest fails with is answered. */
@@ -339,11 +369,24 @@ export class Pipeline implements Pick<RequestServer, "serve" | "isGone"> {
     this.#refuse(exchange, refusal(500, "internal-error", name), true);
   }
 
-  #record(exchange: Exchange, status: number, refused: Refusal | null, isError: boolean): void {
-    if (exchange.isRecorded) return;
+  /** Returns the refusal that has to be the answer where a record could not be made and must be. */
+  #record(
+    exchange: Exchange,
+    status: number,
+    refused: Refusal | null,
+    isError: boolean,
+  ): Refusal | null {
+    if (exchange.isRecorded) return null;
     exchange.isRecorded = true;
+    const { connection, method, target } = exchange;
+    const known = connection.canonicalTarget;
+    if (known === null || known.target !== target || known.method !== method) {
+      const canonical = canonicalize({ method, target });
+      const text = canonical.ok ? renderTarget(canonical.value) : null;
+      connection.canonicalTarget = { method, target, text };
+    }
     const nowMs = this.#parts.clock.monotonicMs();
-    this.#parts.audit.record(exchange.entry(status, refused, isError, nowMs));
+    return this.#parts.audit.record(exchange.entry(status, refused, isError, nowMs));
   }
 }
 
@@ -358,6 +401,8 @@ function wantsContinue(head: RequestHead): boolean {
     headerValue(head.headers, "expect")?.toLowerCase() === "100-continue";
 }
 
+/** Lines about matchers that disagree: callers could fill the log with them. */
+const DIVERGENCES = { burst: 20, perSecond: 1 };
 const EMPTY = new Uint8Array();
 const NO_METADATA = refusal(400, "metadata-header-missing", "the Metadata field is missing");
 const STATUS_NEEDS_ELEVATED = refusal(403, "status-needs-elevated", "the status is for root");

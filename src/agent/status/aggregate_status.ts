@@ -1,5 +1,6 @@
 import {
   type AggregateFacts,
+  type AuditLogFacts,
   type KeyLatchFacts,
   type ModuleStatus,
   overallState,
@@ -23,6 +24,8 @@ export interface RequestCounts {
   readonly requestCount: number;
   connectionSummary(): readonly SummaryEntry[];
   failedAuthenticationSummary(): readonly SummaryEntry[];
+  /** How far the audit log reaches; `null` or absent where that is not known. */
+  readonly anchor?: AuditLogFacts | null;
 }
 
 export interface AggregateStatusOptions {
@@ -54,6 +57,7 @@ export class AggregateStatus {
       requestCount: counts.requestCount,
       connections: counts.connectionSummary(),
       failedAuthentications: counts.failedAuthenticationSummary(),
+      auditLog: counts.anchor ?? null,
     };
     return statusDocument(facts, form);
   }
@@ -63,12 +67,13 @@ export class AggregateStatus {
     return overallState(this.#modules());
   }
 
-  /** A text that changes when a reader would want a new document at once: with any module's state, the channel or the key. */
+  /** A text that changes when a reader would want a new document at once: with any module's state, the channel, the key or the policy. */
   signature(): string {
     const { keyLatch, redirector, listener, telemetry } = this.#modules();
-    const { secureChannelState, keyGuid } = this.#options.keyLatchFacts();
+    const { secureChannelState, keyGuid, extra } = this.#options.keyLatchFacts();
     const states = [keyLatch, redirector, listener, telemetry].map((module) => module.status);
-    return [...states, secureChannelState, keyGuid].join("\n");
+    const policy = [extra?.["activePolicyEpoch"], extra?.["lastFailedInstallAt"]];
+    return [...states, secureChannelState, keyGuid, ...policy].join("\n");
   }
 
   #modules() {

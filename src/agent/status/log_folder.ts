@@ -5,6 +5,8 @@ import { STATUS_FILE_NAME } from "./writer.ts";
 const FIXED_NAMES: ReadonlySet<string> = new Set([
   "ProxyAgent.log",
   "ProxyAgent.Connection.log",
+  "ProxyAgent.Connection.anchor.json",
+  "ProxyAgent.Connection.anchor.tmp",
   STATUS_FILE_NAME,
   "status.tmp",
   "events",

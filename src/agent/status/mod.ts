@@ -13,5 +13,5 @@ export {
 } from "./aggregate_status.ts";
 export { HealthBoard, type PartHealth } from "./health.ts";
 export { isLogFolderEntry } from "./log_folder.ts";
-export { isRuleDump, RuleDumps, type RuleDumpsOptions, ruleDumpText } from "./rule_dumps.ts";
+export { isRuleDump, RuleDumps, type RuleDumpsOptions, ruleDumpSteps } from "./rule_dumps.ts";
 export { STATUS_FILE_NAME, StatusWriter, type StatusWriterOptions } from "./writer.ts";

@@ -1,11 +1,10 @@
-import {
-  type AuthorizationItem,
-  type AuthorizationRules,
-  ENDPOINT_NAMES,
-  type EndpointName,
-  type JsonValue,
-} from "../../domain/wire/mod.ts";
-import type { EndpointPolicy, PolicySnapshot } from "../../domain/policy/mod.ts";
+import { ENDPOINT_NAMES } from "../../domain/wire/mod.ts";
+import type {
+  EffectiveItem,
+  EffectiveRules,
+  EndpointPolicy,
+  PolicySnapshot,
+} from "../../domain/policy/mod.ts";
 import type { AgentSnapshot } from "../key_keeper/mod.ts";
 import type { Cell } from "../../runtime/cell.ts";
 import type { Clock } from "../../runtime/clock.ts";
@@ -13,6 +12,8 @@ import { describeFileError, openPrivateFolder, replaceFile } from "../../runtime
 import { formatFileStamp } from "../../runtime/log_line.ts";
 import type { Logger } from "../../runtime/logger.ts";
 import type { HealthReporter, Part } from "../../runtime/part.ts";
+import { type Pace, unpaced } from "../../runtime/slices.ts";
+import { PieceBuffer, prettyJsonPieces } from "./pretty_json.ts";
 
 /** As many dumps are kept. Source: agent 3.6. */
 const MOST_DUMPS = 5;
@@ -29,21 +30,37 @@ export function isRuleDump(name: string): boolean {
   return DUMP_NAME.test(name);
 }
 
-/** Text of one dump: the host's items as they came, and what the agent made of them. Source: authorization 1.4, 6.7. */
-export function ruleDumpText(rules: AuthorizationRules | null, policy: PolicySnapshot): string {
-  const inputRules: Record<string, unknown> = {};
-  const computedRules: Record<string, unknown> = {};
+/**
+ * Text of one dump, in steps: the effective items, and what they were compiled to. HostGAPlugin has its own where it follows a
+ * local file. Source: authorization 1.4, 6.7.
+ */
+export function* ruleDumpSteps(
+  rules: EffectiveRules | null,
+  policy: PolicySnapshot,
+): Generator<void, readonly Uint8Array<ArrayBuffer>[]> {
+  const inputRules: [string, unknown][] = [];
+  const computedRules: [string, unknown][] = [];
   for (const endpoint of ENDPOINT_NAMES) {
-    const item = itemOf(rules, endpoint);
-    if (item !== null) inputRules[endpoint] = toPlain(item.source);
-    computedRules[endpoint] = computed(item, policy.endpoints[endpoint]);
+    const effective = rules?.[endpoint] ?? null;
+    if (effective !== null) inputRules.push([endpoint, effective.item.source]);
+    computedRules.push([endpoint, computed(effective, policy.endpoints[endpoint])]);
   }
-  return JSON.stringify({ inputRules, computedRules, policyEpoch: policy.epoch }, null, 2);
+  const document = new Map<string, unknown>([
+    ["inputRules", new Map(inputRules)],
+    ["computedRules", new Map(computedRules)],
+    ["policyEpoch", policy.epoch],
+  ]);
+  const text = new PieceBuffer();
+  for (const piece of prettyJsonPieces(document)) {
+    text.add(piece);
+    yield;
+  }
+  return text.chunks();
 }
 
 /** What a dump tells. */
 interface Installation {
-  readonly rules: AuthorizationRules | null;
+  readonly rules: EffectiveRules | null;
   readonly policy: PolicySnapshot;
 }
 
@@ -53,8 +70,10 @@ export interface RuleDumpsOptions {
   readonly folder: string;
   /** Where policies are published. */
   readonly snapshot: Cell<AgentSnapshot>;
-  /** The rules of the host's last document; `null` before the first and when it had none. */
-  readonly rules: () => AuthorizationRules | null;
+  /** The rules of the policy in use; `null` before the first. */
+  readonly rules: () => EffectiveRules | null;
+  /** How long making the text may hold up everything else; at once by default. */
+  readonly pace?: Pace;
   /** Whether a file of this name in the folder belongs to the program. */
   readonly isOurs: (name: string) => boolean;
 }
@@ -69,7 +88,7 @@ export class RuleDumps implements Part {
   }
 
   async run(signal: AbortSignal, health: HealthReporter): Promise<void> {
-    const { clock, rules, snapshot } = this.#options;
+    const { clock, rules, snapshot, pace = unpaced } = this.#options;
     const waiting: Installation[] = [];
     let seenEpoch = snapshot.get().policy.epoch;
     snapshot.subscribe(({ policy }) => {
@@ -84,12 +103,12 @@ export class RuleDumps implements Part {
     while (!signal.aborted) {
       await clock.sleep(LOOK_EVERY_MS, signal);
       for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
-        await this.#write(ruleDumpText(next.rules, next.policy), health);
+        await this.#write(await pace(ruleDumpSteps(next.rules, next.policy)), health);
       }
     }
   }
 
-  async #write(text: string, health: HealthReporter): Promise<void> {
+  async #write(content: readonly Uint8Array<ArrayBuffer>[], health: HealthReporter): Promise<void> {
     const { clock, folder, isOurs, logger } = this.#options;
     try {
       openPrivateFolder(folder, isOurs);
@@ -98,7 +117,6 @@ export class RuleDumps implements Part {
         await Deno.remove(`${folder}/${name}`);
       }
       const path = `${folder}/AuthorizationRules_${freeStamp(clock.wallMs(), old)}`;
-      const content = new TextEncoder().encode(text);
       await replaceFile(`${path}.json`, `${path}.tmp`, content, FILE_MODE);
       health.report("RUNNING", "RULE_DUMPS_WRITTEN", `Rule dump written: ${path}.json`);
     } catch (error) {
@@ -127,34 +145,22 @@ function freeStamp(wallMs: number, taken: readonly string[]): string {
   }
 }
 
-/** HostGAPlugin follows the rules of WireServer. Source: authorization 1.6. */
-function itemOf(
-  rules: AuthorizationRules | null,
-  endpoint: EndpointName,
-): AuthorizationItem | null {
-  if (rules === null) return null;
-  return endpoint === "imds" ? rules.imds : rules.wireserver;
-}
-
 const MODE_NAMES = Object.freeze({ disabled: "Disabled", audit: "Audit", enforce: "Enforce" });
 
-function computed(item: AuthorizationItem | null, policy: EndpointPolicy) {
-  return {
-    id: item?.id ?? "",
-    defaultAllowed: policy.kind === "closed" ? false : item?.defaultAccess !== "deny",
-    mode: MODE_NAMES[policy.mode],
-    privileges: {},
-    identities: {},
-    privilegeAssignments: {},
-    kind: policy.kind,
-    ...(policy.kind === "closed" ? { reason: policy.reason } : {}),
-  };
-}
-
-/** A parsed document as plain objects. `fromEntries` defines members, so that no name reaches a prototype. */
-function toPlain(value: JsonValue): unknown {
-  if (value instanceof Map) {
-    return Object.fromEntries([...value].map(([name, member]) => [name, toPlain(member)]));
-  }
-  return Array.isArray(value) ? value.map(toPlain) : value;
+/** The shape of authorization 1.4, with what others do not have at its end. */
+function computed(
+  effective: EffectiveItem | null,
+  policy: EndpointPolicy,
+): ReadonlyMap<string, unknown> {
+  const compiled = policy.kind === "rules" ? policy.rules : null;
+  return new Map<string, unknown>([
+    ["id", effective?.item.id ?? ""],
+    ["defaultAllowed", policy.kind === "built-in" || compiled?.defaultAllowed === true],
+    ["mode", MODE_NAMES[policy.mode]],
+    ["privileges", compiled?.privileges ?? {}],
+    ["identities", compiled?.identities ?? {}],
+    ["privilegeAssignments", compiled?.privilegeAssignments ?? {}],
+    ["kind", policy.kind],
+    ...(policy.kind === "closed" ? [["reason", policy.reason]] as const : []),
+  ]);
 }

@@ -26,8 +26,13 @@ export type ExeDoubt =
 /** Whether the executable's path is proven. Rules look at the verified variant only. Source: authorization 7.1, W-02 and W-06. */
 export type ExeProof =
   | { readonly kind: "verified"; readonly path: string }
-  /** `shownPath` is display text and matches no rule. */
-  | { readonly kind: "unverified"; readonly shownPath: string; readonly doubt: ExeDoubt };
+  /** `shownPath` is display text and matches no rule; `pathHex` has its bytes where they are no UTF-8. */
+  | {
+    readonly kind: "unverified";
+    readonly shownPath: string;
+    readonly doubt: ExeDoubt;
+    readonly pathHex?: string;
+  };
 
 /** A connection record with everything looked up around it. Immutable for the life of the connection. */
 export interface Caller {

@@ -15,6 +15,14 @@ export type RefusalReason =
   | "unknown-destination"
   // policy
   | "not-elevated"
+  /** A privilege matched, and none of its identities is the caller. */
+  | "rule-denied"
+  /** No privilege matched, and the default is to deny. */
+  | "default-denied"
+  /** The target has no canonical form, or one that is not accepted; the code stands in the detail. */
+  | "not-canonical"
+  /** Rules as written allow it, rules on the canonical request do not. */
+  | "matchers-disagree"
   | "agent-listener"
   | "policy-closed"
   | "policy-unavailable"
@@ -28,6 +36,8 @@ export type RefusalReason =
   | "body-incomplete"
   | "body-timeout"
   | "signing-failed"
+  /** The access could not be written to the audit log. */
+  | "audit-unavailable"
   | "internal-error"
   | "shutting-down"
   | "too-many-connections";

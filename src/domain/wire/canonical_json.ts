@@ -18,6 +18,32 @@ export function canonicalJson(value: JsonValue): string {
   return `[${value.map(canonicalJson).join(",")}]`;
 }
 
+/** Elements of a list that make one piece. */
+const ELEMENTS_IN_A_PIECE = 64;
+
+/** The same text in pieces, for documents whose text is never needed as a whole. */
+export function* canonicalJsonPieces(value: JsonValue): Generator<string, void> {
+  if (value !== null && typeof value === "object" && isJsonObject(value)) {
+    let before = "{";
+    for (const name of [...value.keys()].sort()) {
+      yield `${before}${JSON.stringify(name)}:`;
+      yield* canonicalJsonPieces(value.get(name)!);
+      before = ",";
+    }
+    yield before === "{" ? "{}" : "}";
+    return;
+  }
+  if (!Array.isArray(value) || value.length <= ELEMENTS_IN_A_PIECE) {
+    yield canonicalJson(value);
+    return;
+  }
+  for (let at = 0; at < value.length; at += ELEMENTS_IN_A_PIECE) {
+    const piece = value.slice(at, at + ELEMENTS_IN_A_PIECE).map(canonicalJson).join(",");
+    yield (at === 0 ? "[" : ",") + piece;
+  }
+  yield "]";
+}
+
 /** Whether a parsed value is an object. */
 export function isJsonObject(value: JsonValue): value is JsonObject {
   return value instanceof Map;

@@ -2,6 +2,7 @@ import { err, ok, type Result } from "../../runtime/result.ts";
 import { isJsonObject } from "./canonical_json.ts";
 import {
   type JsonCode,
+  type JsonFault,
   type JsonObject,
   jsonPathStep,
   type JsonValue,
@@ -32,16 +33,18 @@ export function readDocument<T>(
   read: (root: ObjectReader) => T,
 ): Result<T, DocumentFault> {
   const parsed = parseStrictJson(text);
-  if (!parsed.ok) {
-    const { code, path, offset } = parsed.error;
-    return err({ code, path, message: `${JSON_FAULT_TEXT[code]} at ${path}, offset ${offset}` });
-  }
+  if (!parsed.ok) return err(documentFault(parsed.error));
   try {
     return ok(read(ObjectReader.of(parsed.value, "$")));
   } catch (error) {
     if (error instanceof ReadStop) return err(error.fault);
     throw error;
   }
+}
+
+/** A fault of the JSON as one of the document. */
+export function documentFault({ code, path, offset }: JsonFault): DocumentFault {
+  return { code, path, message: `${JSON_FAULT_TEXT[code]} at ${path}, offset ${offset}` };
 }
 
 const JSON_FAULT_TEXT: Readonly<Record<JsonCode, string>> = {

@@ -5,26 +5,35 @@
  * Source: wire-protocol 1 to 4, 10.2 and 10.3, agent 4.2.
  * @module
  */
-export { canonicalJson } from "./canonical_json.ts";
+export { canonicalJson, canonicalJsonPieces, isJsonObject } from "./canonical_json.ts";
 export * from "./channel_state.ts";
 export * from "./client_request.ts";
 export type { DocumentCode, DocumentFault } from "./document_reader.ts";
 export * from "./endpoints.ts";
 export * from "./headers.ts";
+export { type KeyStatus, parseKeyStatus, parseKeyStatusSteps } from "./key_status.ts";
+export * from "./latched_key.ts";
+export * from "./provision_answer.ts";
 export {
   type AuthorizationItem,
   type AuthorizationRules,
   type Identity,
-  type KeyStatus,
+  itemDocument,
+  itemReader,
+  type LocalRules,
   type Mode,
-  parseKeyStatus,
+  parseAuthorizationItem,
+  parseLocalRules,
+  parseLocalRulesSteps,
+  parseRuleDescriptor,
   type Privilege,
   type Role,
   type RoleAssignment,
+  type RuleDescriptor,
+  ruleSchema,
+  type RuleSchemaName,
   type RuleSet,
-} from "./key_status.ts";
-export * from "./latched_key.ts";
-export * from "./provision_answer.ts";
+} from "./rules_document.ts";
 export * from "./status_document.ts";
 export * from "./strict_json.ts";
 export * from "./text_cut.ts";

@@ -35,6 +35,15 @@ export interface SummaryEntry {
   readonly processFullPath: string | null;
 }
 
+/** How far the audit log reached on the disk a short while ago: a log that is shorter was cut. */
+export interface AuditLogFacts {
+  readonly seq: number;
+  /** Hash of the record with that number, 64 hex digits. */
+  readonly hash: string;
+  /** Number of the first record that has not been deleted to make room. */
+  readonly keptFromSeq: number;
+}
+
 /** Everything the aggregate status says. */
 export interface AggregateFacts {
   /** Milliseconds since the epoch, by the VM's clock. */
@@ -50,6 +59,8 @@ export interface AggregateFacts {
   readonly requestCount: number;
   readonly connections: readonly SummaryEntry[];
   readonly failedAuthentications: readonly SummaryEntry[];
+  /** `null` or absent before there is one; the document then says nothing of it. */
+  readonly auditLog?: AuditLogFacts | null;
 }
 
 /** Most bytes of a module's message. Source: wire-protocol 1.3. */
@@ -74,6 +85,8 @@ export function statusDocument(facts: AggregateFacts, form: "compact" | "pretty"
     },
     proxyConnectionSummary: facts.connections.map(entryOf),
     failedAuthenticateSummary: facts.failedAuthentications.map(entryOf),
+    // DEVIATION D-112: one more member, behind those of the contract.
+    ...auditLogOf(facts.auditLog ?? null),
   };
   return form === "compact" ? JSON.stringify(document) : JSON.stringify(document, null, 2);
 }
@@ -99,6 +112,12 @@ function moduleOf(module: ModuleStatus): { status: ModuleState; message: string 
     status: module.status,
     message: message === module.message ? message : message + "...",
   };
+}
+
+function auditLogOf(facts: AuditLogFacts | null): { auditLog?: AuditLogFacts } {
+  if (facts === null) return {};
+  const { seq, hash, keptFromSeq } = facts;
+  return { auditLog: { seq, hash, keptFromSeq } };
 }
 
 function statesOf(facts: KeyLatchFacts): Record<string, string> {

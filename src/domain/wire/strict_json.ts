@@ -34,9 +34,21 @@ export function parseStrictJson(
   text: string,
   maxDepth: number = MAX_JSON_DEPTH,
 ): Result<JsonValue, JsonFault> {
+  const steps = parseStrictJsonSteps(text, maxDepth);
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+  }
+}
+
+/** The same in steps, for documents that would hold up everything else: each step takes well below a millisecond. */
+export function* parseStrictJsonSteps(
+  text: string,
+  maxDepth: number = MAX_JSON_DEPTH,
+): Generator<void, Result<JsonValue, JsonFault>> {
   const parser = new Parser(text, maxDepth);
   try {
-    return ok(parser.document());
+    return ok(yield* parser.document());
   } catch (error) {
     if (error instanceof ParseStop) {
       return err({ code: error.code, offset: error.offset, path: parser.path() });
@@ -49,6 +61,18 @@ export function parseStrictJson(
 class ParseStop {
   constructor(readonly code: JsonCode, readonly offset: number) {}
 }
+
+/** A container whose end has not been read yet. */
+type Container =
+  | { readonly end: "}"; readonly members: Map<string, JsonValue>; name: string }
+  | { readonly end: "]"; readonly items: JsonValue[] };
+
+function contentOf(container: Container): JsonValue {
+  return container.end === "]" ? container.items : container.members;
+}
+
+/** As many values are read between two pauses. */
+const VALUES_IN_A_STEP = 512;
 
 const ESCAPES: ReadonlyMap<string, string> = new Map([
   ['"', '"'],
@@ -77,8 +101,8 @@ class Parser {
     this.#maxDepth = maxDepth;
   }
 
-  document(): JsonValue {
-    const value = this.#value(0);
+  *document(): Generator<void, JsonValue> {
+    const value = yield* this.#value();
     this.#skipBlanks();
     if (this.#at < this.#text.length) throw new ParseStop("JSON_TRAILING_TEXT", this.#at);
     return value;
@@ -90,13 +114,48 @@ class Parser {
     return path;
   }
 
-  #value(depth: number): JsonValue {
-    this.#skipBlanks();
-    switch (this.#text[this.#at]) {
-      case "{":
-        return this.#object(depth);
-      case "[":
-        return this.#array(depth);
+  /** One value with all that it holds. Open containers are on a stack of their own, so that depth costs no recursion. */
+  *#value(): Generator<void, JsonValue> {
+    const open: Container[] = [];
+    let untilPause = VALUES_IN_A_STEP;
+    for (;;) {
+      if (--untilPause === 0) {
+        untilPause = VALUES_IN_A_STEP;
+        yield;
+      }
+      this.#skipBlanks();
+      let value: JsonValue;
+      const first = this.#text[this.#at];
+      if (first === "{" || first === "[") {
+        const container = this.#open(first, open.length);
+        if (this.#isFilled(container)) {
+          open.push(container);
+          this.#beginElement(container);
+          continue;
+        }
+        value = contentOf(container);
+      } else {
+        value = this.#scalar(first);
+      }
+      // The value is complete; so is every container that it was the last one in.
+      for (;;) {
+        const container = open.at(-1);
+        if (container === undefined) return value;
+        this.#add(container, value);
+        this.#skipBlanks();
+        if (this.#take(",")) {
+          this.#beginElement(container);
+          break;
+        }
+        if (!this.#take(container.end)) throw this.#stop();
+        value = contentOf(container);
+        open.pop();
+      }
+    }
+  }
+
+  #scalar(first: string | undefined): JsonValue {
+    switch (first) {
       case '"':
         return this.#string();
       case "t":
@@ -110,41 +169,39 @@ class Parser {
     }
   }
 
-  #object(depth: number): JsonObject {
+  #open(first: "{" | "[", depth: number): Container {
     this.#enter(depth);
-    const members = new Map<string, JsonValue>();
-    this.#skipBlanks();
-    if (this.#take("}")) return members;
-    do {
-      this.#skipBlanks();
-      const nameAt = this.#at;
-      if (this.#text[nameAt] !== '"') throw this.#stop();
-      const name = this.#string();
-      this.#trail.push(name);
-      if (members.has(name)) throw new ParseStop("JSON_DUPLICATE_MEMBER", nameAt);
-      this.#skipBlanks();
-      if (!this.#take(":")) throw this.#stop();
-      members.set(name, this.#value(depth + 1));
-      this.#trail.pop();
-      this.#skipBlanks();
-    } while (this.#take(","));
-    if (!this.#take("}")) throw this.#stop();
-    return members;
+    return first === "{" ? { end: "}", members: new Map(), name: "" } : { end: "]", items: [] };
   }
 
-  #array(depth: number): readonly JsonValue[] {
-    this.#enter(depth);
-    const items: JsonValue[] = [];
+  /** Whether something follows before the end; an empty container is done with. */
+  #isFilled(container: Container): boolean {
     this.#skipBlanks();
-    if (this.#take("]")) return items;
-    do {
-      this.#trail.push(items.length);
-      items.push(this.#value(depth + 1));
-      this.#trail.pop();
-      this.#skipBlanks();
-    } while (this.#take(","));
-    if (!this.#take("]")) throw this.#stop();
-    return items;
+    return !this.#take(container.end);
+  }
+
+  /** Notes where the next value belongs; in an object that takes its name. */
+  #beginElement(container: Container): void {
+    if (container.end === "]") {
+      this.#trail.push(container.items.length);
+      return;
+    }
+    this.#skipBlanks();
+    const nameAt = this.#at;
+    if (this.#text[nameAt] !== '"') throw this.#stop();
+    container.name = this.#string();
+    this.#trail.push(container.name);
+    if (container.members.has(container.name)) {
+      throw new ParseStop("JSON_DUPLICATE_MEMBER", nameAt);
+    }
+    this.#skipBlanks();
+    if (!this.#take(":")) throw this.#stop();
+  }
+
+  #add(container: Container, value: JsonValue): void {
+    this.#trail.pop();
+    if (container.end === "]") container.items.push(value);
+    else container.members.set(container.name, value);
   }
 
   #enter(depth: number): void {

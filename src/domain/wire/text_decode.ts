@@ -8,7 +8,8 @@ export interface DecodedBody {
 
 /**
  * Decodes the whole body of a host's answer. `contentType` is the header's value, `null` when there is none.
- * Malformed sequences become U+FFFD. DEVIATION D-18: one leading byte order mark is dropped, before JSON too. Source: wire-protocol 2.2 and S-8.
+ * Malformed sequences become U+FFFD. One leading byte order mark is dropped before XML and UTF-16; before other JSON it stays, where
+ * the parser refuses it. Source: wire-protocol 2.2 and S-8, authorization 1.2.
  */
 export function decodeBody(
   contentType: string | null,
@@ -22,5 +23,8 @@ export function decodeBody(
     }
     if (type.includes("utf-32")) return err("CHARSET_UNSUPPORTED");
   }
-  return ok({ syntax, text: new TextDecoder("utf-8").decode(body) });
+  return ok({
+    syntax,
+    text: new TextDecoder("utf-8", { ignoreBOM: syntax === "json" }).decode(body),
+  });
 }

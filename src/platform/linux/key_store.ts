@@ -1,9 +1,9 @@
 import { Buffer } from "node:buffer";
-import { constants, promises } from "node:fs";
 import type { KeyStage, KeyStore } from "../../agent/key_keeper/mod.ts";
 import type { KeyGuid } from "../../domain/wire/mod.ts";
 import { AgentError } from "../../runtime/errors.ts";
 import { createPrivateFolder, describeFileError, replaceFile } from "../../runtime/files.ts";
+import { isMissing, readOwnFile } from "./own_file.ts";
 
 /** How a Linux key store differs from the default. */
 export interface LinuxKeyStoreOptions {
@@ -63,9 +63,14 @@ export class LinuxKeyStore implements KeyStore {
   async read(guid: KeyGuid, stage: KeyStage): Promise<string | null> {
     const path = this.#path(guid, stage);
     try {
-      return await readOwnFile(path, this.#ownerUid);
+      const limits = {
+        ownerUid: this.#ownerUid,
+        forbiddenMode: OTHERS,
+        maxBytes: MAX_FILE_BYTES,
+      };
+      return (await readOwnFile(path, limits)).bytes.toString("utf8");
     } catch (cause) {
-      if ((cause as { code?: unknown }).code === "ENOENT") return null;
+      if (isMissing(cause)) return null;
       throw storeError("KEY_STORE_READ", "read the key file", path, cause);
     }
   }
@@ -132,31 +137,6 @@ export class LinuxKeyStore implements KeyStore {
 
   #path(guid: KeyGuid, stage: KeyStage): string {
     return `${this.#folder}/${guid}${SUFFIXES[stage]}`;
-  }
-}
-
-/** The text of a file that is ours alone. Checked on the open file, so that it cannot be exchanged in between. */
-async function readOwnFile(path: string, ownerUid: number): Promise<string> {
-  const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-  const file = await promises.open(path, flags);
-  try {
-    const found = await file.stat();
-    if (!found.isFile()) throw new Error("is no regular file");
-    if (found.uid !== ownerUid) throw new Error(`belongs to user ${found.uid}`);
-    if ((found.mode & OTHERS) !== 0) {
-      throw new Error(`is open to others, mode ${(found.mode & 0o777).toString(8)}`);
-    }
-    if (found.size > MAX_FILE_BYTES) throw new Error(`has ${found.size} bytes`);
-    const bytes = Buffer.alloc(found.size);
-    let at = 0;
-    while (at < bytes.length) {
-      const { bytesRead } = await file.read(bytes, at, bytes.length - at, at);
-      if (bytesRead === 0) break;
-      at += bytesRead;
-    }
-    return bytes.toString("utf8", 0, at);
-  } finally {
-    await file.close();
   }
 }
 

@@ -10,9 +10,11 @@ import { readNotifyTarget } from "../../runtime/service_notify.ts";
 import { SystemClock } from "../../runtime/system_clock.ts";
 import type { Platform, PlatformOptions } from "../platform.ts";
 import { readBpfObject } from "./bpf_objects.ts";
+import { EpochFile } from "./epoch_file.ts";
 import { LinuxKeyStore } from "./key_store.ts";
 import { LinuxRedirector } from "./linux_redirector.ts";
 import { ProcessInspector } from "./process_inspector.ts";
+import { LinuxRuleFiles, rulesFolder } from "./rule_files.ts";
 import { SystemAccounts } from "./system_accounts.ts";
 import { SystemdNotify } from "./systemd_notify.ts";
 
@@ -54,6 +56,8 @@ export function openLinux(options: PlatformOptions): Platform {
     inspector,
     accounts: new SystemAccounts(libc, clock, logger.child("accounts")),
     keyStore: new LinuxKeyStore(options.keyFolder, { kept: options.keptKeys }),
+    epochStore: new EpochFile(options.keyFolder),
+    ruleFiles: new LinuxRuleFiles(rulesFolder(options.keyFolder)),
     serviceNotify: new SystemdNotify(libc, notifyTarget, logger.child("service")),
     watchdogEveryMs: notifyTarget?.watchdogEveryMs ?? null,
     raiseLimits: () => libc.raiseDescriptorLimit(WANTED_DESCRIPTORS),

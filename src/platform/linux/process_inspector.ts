@@ -147,7 +147,7 @@ export class ProcessInspector implements Inspector {
     if (running.inode !== recorded.inode || running.device !== recorded.device) {
       return doubt(shownPath, "executable-changed");
     }
-    if (!isUtf8(link)) return doubt(shownPath, "path-not-utf8");
+    if (!isUtf8(link)) return { ...doubt(shownPath, "path-not-utf8"), pathHex: hexOf(link) };
     if (!this.#inTrustedNamespaces(folder)) return doubt(shownPath, "foreign-namespace");
     const resolved = statOrNull(shownPath);
     if (resolved === null) return doubt(shownPath, "path-not-resolvable");
@@ -203,7 +203,14 @@ function keyOf(record: ConnectionRecord): string {
   return `${process.tgid}.${process.startedAtBootNs}.${exe.device}.${exe.inode}`;
 }
 
-function doubt(shownPath: string, reason: ExeDoubt): ExeProof {
+function hexOf(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+function doubt(
+  shownPath: string,
+  reason: ExeDoubt,
+): ExeProof & { readonly kind: "unverified" } {
   return { kind: "unverified", shownPath, doubt: reason };
 }
 

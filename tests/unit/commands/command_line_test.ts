@@ -48,6 +48,13 @@ Deno.test("parseCommandLine() leaves the simulator's arguments alone", () => {
   });
 });
 
+Deno.test("parseCommandLine() leaves the arguments of audit alone", () => {
+  assert.deepEqual(parse("audit verify --json x"), {
+    kind: "audit",
+    args: ["verify", "--json", "x"],
+  });
+});
+
 Deno.test("parseCommandLine() calls everything else a usage error that names the argument", () => {
   const wrong: [string, RegExp][] = [
     ["--wait 5", /`--wait` goes together with `--status`/],

@@ -83,6 +83,7 @@ export function samplePolicy(mode: Mode, kind: "built-in" | "closed" = "built-in
   return {
     epoch: 3,
     digest: "d",
+    matching: "shadow",
     endpoints: { wireserver: policy, imds: policy, hostga: policy },
   };
 }

@@ -82,6 +82,13 @@ Deno.test("replaceFile() replaces the content with the mode asked for, and leave
     assert.deepEqual([...Deno.readDirSync(folder)].map((entry) => entry.name), ["status.json"]);
   }));
 
+Deno.test("replaceFile() writes content that comes in pieces in their order", () =>
+  inFolder(async (folder) => {
+    const pieces = ["one ", "", "two"].map((text) => new TextEncoder().encode(text));
+    await replaceFile(`${folder}/f`, `${folder}/f.tmp`, pieces, 0o600);
+    assert.equal(await Deno.readTextFile(`${folder}/f`), "one two");
+  }));
+
 Deno.test("replaceFile() removes a stale sibling and does not write through a link", () =>
   inFolder(async (folder) => {
     await Deno.writeTextFile(`${folder}/victim`, "untouched");

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import {
+  asidePattern,
+  type LineSeal,
   type LostLines,
   RollingFile,
   type RollingFileOptions,
@@ -261,3 +263,101 @@ Deno.test("RollingFile never throws, whatever happens to its folder", () =>
       file.writeNow("line");
     }
   }));
+
+/** Numbers its lines, and notes what it hears. */
+class Numbering implements LineSeal {
+  readonly heard: string[] = [];
+  next = 0;
+  head: string[] = [];
+  opened(_file: Deno.FsFile, sizeBytes: number): readonly string[] {
+    this.heard.push(`opened ${sizeBytes}`);
+    return this.head;
+  }
+  encode(line: string, bytes: Uint8Array): number {
+    return new TextEncoder().encodeInto(`${this.next++} ${line}\n`, bytes).written;
+  }
+  settled(count: number): void {
+    this.heard.push(`settled ${count}`);
+  }
+  removing(path: string): void {
+    this.heard.push(`removing ${path.slice(-24)}`);
+  }
+}
+
+Deno.test("RollingFile shows a seal every line in the order of the file, the loss notice included", () =>
+  bench(({ make, read, folder, clock }) => {
+    const seal = new Numbering();
+    seal.head = ["head"];
+    Deno.writeTextFileSync(`${folder}/logs`, "in the way");
+    const file = make({ folder: `${folder}/logs`, seal });
+    file.writeNow("lost");
+    assert.deepEqual(seal.heard, []);
+    Deno.removeSync(`${folder}/logs`);
+    clock.tick(1000);
+    file.writeSoon("one");
+    file.writeNow("two");
+    assert.equal(read("logs/a.log"), "0 head\n1 LOST 1\n2 one\n3 two\n");
+    assert.deepEqual(seal.heard, ["opened 0", "settled 1", "settled 1", "settled 2"]);
+  }));
+
+Deno.test("RollingFile asks a seal at each opening, and tells it what is deleted", () =>
+  bench(({ make, read, clock }) => {
+    const seal = new Numbering();
+    seal.head = ["head"];
+    const file = make({ seal, maxBytes: 10, maxFiles: 2 });
+    for (let i = 0; i < 3; i++) {
+      file.writeNow("0123456789");
+      clock.tick(1000);
+    }
+    assert.equal(read(), "4 head\n5 0123456789\n");
+    const heard = seal.heard.map((one) => one.split(" ")[0]).filter((one) => one !== "settled");
+    assert.deepEqual(heard, ["opened", "opened", "removing", "opened"]);
+    assert.equal(file.asideNames().length, 1);
+  }));
+
+Deno.test("RollingFile lets nobody else write to a sealed file", () =>
+  bench(({ make, read, clock, troubles }) => {
+    const first = make({ seal: new Numbering() });
+    const second = make({ seal: new Numbering() });
+    first.writeNow("one");
+    assert.equal(second.writeNow("two"), false);
+    assert.match(String(troubles[0]), /Another process writes the file: `.*a\.log`/);
+    first.close();
+    clock.tick(1000);
+    assert.equal(second.writeNow("three"), true);
+    assert.equal(read(), "0 one\n0 LOST 1\n1 three\n");
+  }));
+
+Deno.test("RollingFile opens a sealed file again when somebody else changed its size", () =>
+  bench(({ make, folder, clock }) => {
+    const seal = new Numbering();
+    const file = make({ seal });
+    file.writeNow("one");
+    Deno.writeTextFileSync(`${folder}/a.log`, "alien\n", { append: true });
+    clock.tick(1000);
+    file.writeNow("two");
+    assert.deepEqual(seal.heard.filter((one) => one.startsWith("opened")), [
+      "opened 0",
+      "opened 12",
+    ]);
+  }));
+
+Deno.test("RollingFile.sync() brings the file and those put aside to the disk, and says when it cannot", () =>
+  bench(async ({ make, folder, clock }) => {
+    const file = make({ seal: new Numbering(), maxBytes: 1 });
+    assert.equal(await file.sync(), false, "there is no file yet");
+    for (let i = 0; i < 20; i++) {
+      file.writeNow("line");
+      clock.tick(1000);
+    }
+    assert.equal(await file.sync(), true);
+    assert.equal(await file.sync(), true);
+    Deno.removeSync(`${folder}/a.log`);
+    assert.equal(await file.sync(), false);
+  }));
+
+Deno.test("asidePattern() takes a name for what it is, not for a pattern", () => {
+  const stamp = "2026-01-06T07.08.09.123-1767683289123000000";
+  assert.ok(asidePattern("a.log").test(`a.log.${stamp}.log`));
+  assert.ok(!asidePattern("a.log").test(`axlog.${stamp}.log`));
+});

@@ -17,9 +17,15 @@ import {
   StatusWriter,
 } from "../../../src/agent/status/mod.ts";
 import type { Caller, RedactedText } from "../../../src/domain/identity/mod.ts";
-import { buildPolicy, installPolicy } from "../../../src/domain/policy/mod.ts";
-import { ENDPOINTS, type KeyStatus, parseKeyStatus } from "../../../src/domain/wire/mod.ts";
+import {
+  type EffectiveRules,
+  hostRules,
+  policySnapshot,
+  policySteps,
+} from "../../../src/domain/policy/mod.ts";
+import { ENDPOINTS, parseKeyStatusSteps } from "../../../src/domain/wire/mod.ts";
 import { Cell } from "../../../src/runtime/cell.ts";
+import { slicedBy } from "../../../src/runtime/slices.ts";
 import { RollingFile } from "../../../src/runtime/rolling_file.ts";
 import { Sweeper } from "../../../src/runtime/sweeper.ts";
 import { longestGapMs } from "./gap_meter.ts";
@@ -73,23 +79,27 @@ function document(count: number): string {
 async function policyGaps(): Promise<number[]> {
   const snapshot = new Cell<AgentSnapshot>(initialSnapshot());
   const stop = new AbortController();
-  let status: KeyStatus | null = null;
+  const pace = slicedBy(clock);
+  let rules: EffectiveRules | null = null;
   snapshot.subscribe(({ targets }) => redirector.setTargets(targets ?? {}), stop.signal);
   const dumps = new RuleDumps({
     clock,
     logger: SILENT,
     folder: `${folder}/parts-rules`,
     snapshot,
-    rules: () => status?.authorizationRules ?? null,
+    rules: () => rules,
+    pace,
     isOurs: () => true,
   }).run(stop.signal, NO_HEALTH);
   await redirector.attach(stop.signal);
   const found = await gaps(async (count) => {
     const text = document(count);
-    const parsed = parseKeyStatus(text);
+    const parsed = await pace(parseKeyStatusSteps(text));
     if (!parsed.ok) throw new Error(`the document was refused: ${parsed.error.code}`);
-    status = parsed.value;
-    const policy = installPolicy(snapshot.get().policy, buildPolicy(status));
+    rules = hostRules(parsed.value.authorizationRules);
+    const built = await pace(policySteps({ status: parsed.value, rules, matching: "shadow" }));
+    if (!built.ok) throw new Error(`the policy was refused: ${built.error.reason}`);
+    const policy = policySnapshot(built.value.content, count + 1);
     snapshot.publish({ ...snapshot.get(), policy, targets: { imds: "enforce" } });
     await clock.sleep(1_100);
   });

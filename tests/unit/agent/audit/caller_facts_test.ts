@@ -56,3 +56,17 @@ Deno.test("kernelFacts() writes numbers that JSON cannot hold as text", () => {
 Deno.test("kernelFacts() knows nothing without a caller", () => {
   assert.ok(Object.values(kernelFacts(null)).every((value) => value === null));
 });
+
+Deno.test("kernelFacts() shows the bytes of a path that is no UTF-8, and of no other", () => {
+  const exe = {
+    kind: "unverified",
+    shownPath: "/opt/\ufffdcurl",
+    doubt: "path-not-utf8",
+  } as const;
+  const hex = "2f6f70742fff6375726c";
+  assert.equal(kernelFacts(makeCaller({ exe: { ...exe, pathHex: hex } })).exePathHex, hex);
+  const long = kernelFacts(makeCaller({ exe: { ...exe, pathHex: "ff".repeat(9999) } }));
+  assert.equal(long.exePathHex?.length, 8192);
+  assert.ok(!("exePathHex" in kernelFacts(makeCaller({ exe }))));
+  assert.ok(!("exePathHex" in kernelFacts(makeCaller())));
+});

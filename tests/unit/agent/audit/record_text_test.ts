@@ -5,10 +5,10 @@ import { noticeText, recordText, shownTarget } from "../../../../src/agent/audit
 import { redact } from "../../../../src/domain/identity/mod.ts";
 import { makeCaller, makeDenial, makeEntry } from "./entries.ts";
 
-const STAMP = { wallMs: Date.UTC(2026, 6, 22, 21, 27, 45, 123), seq: 9 };
+const WALL_MS = Date.UTC(2026, 6, 22, 21, 27, 45, 123);
 const plain = (text: string) => text;
 const textOf = (entry: AuditEntry, secrets = plain) =>
-  recordText(entry, callerFacts(entry.caller), STAMP, secrets);
+  recordText(entry, callerFacts(entry.caller), WALL_MS, secrets);
 
 Deno.test("recordText() has the contract's members first, in the contract's order", () => {
   const entry = makeEntry({ client: { address: "127.128.0.1", port: 40_001 } });
@@ -54,7 +54,6 @@ Deno.test("recordText() has the contract's members first, in the contract's orde
 Deno.test("recordText() adds verdict, policy and the kernel's facts", () => {
   const record = JSON.parse(textOf(makeDenial()));
   assert.equal(record.ts, "2026-07-22T21:27:45.123Z");
-  assert.equal(record.seq, 9);
   assert.equal(record.decision, "deny");
   assert.equal(record.reason, "not-elevated");
   assert.equal(record.mode, "enforce");
@@ -65,6 +64,67 @@ Deno.test("recordText() adds verdict, policy and the kernel's facts", () => {
   assert.equal(record.uid, 1000);
   assert.equal(record.gid, 100);
   assert.equal(record.errorDetails, "caller is not root");
+});
+
+Deno.test("recordText() says which rule decided and what the two matchers said", () => {
+  const entry = makeEntry({
+    ruleSetId: "/PROFILES/WEB/VERSIONS/1.2.0",
+    privilege: "instance-read",
+    identity: "ops",
+    canonicalTarget: "/metadata/instance?api-version=2021-02-01",
+    compat: "allow",
+    canonical: "deny",
+  });
+  const record = JSON.parse(textOf(entry));
+  assert.equal(record.ruleSetId, "/PROFILES/WEB/VERSIONS/1.2.0");
+  assert.equal(record.matchedPrivilege, "instance-read");
+  assert.equal(record.matchedIdentity, "ops");
+  assert.equal(record.canonPath, "/metadata/instance");
+  assert.equal(record.compat, "allow");
+  assert.equal(record.canonical, "deny");
+  assert.equal(record.canonError, null);
+  const refused = JSON.parse(textOf(makeDenial({ canonicalTarget: null, canonCode: "CANON_PCT" })));
+  assert.equal(refused.canonError, "CANON_PCT");
+  assert.equal(refused.canonPath, null);
+  assert.equal(refused.ruleSetId, null);
+});
+
+Deno.test("recordText() cuts what rules are called, and shows no secret of a canonical path", () => {
+  const record = JSON.parse(textOf(
+    makeEntry({
+      ruleSetId: "r".repeat(9000),
+      privilege: "p".repeat(9000),
+      identity: "i".repeat(9000),
+      canonicalTarget: "/x/sig=AbCdEfGh1234567890",
+    }),
+    () => "REDACTED",
+  ));
+  assert.equal(record.ruleSetId.length, 512 + 3);
+  assert.equal(record.matchedPrivilege.length, 128 + 3);
+  assert.equal(record.matchedIdentity.length, 128 + 3);
+  assert.equal(record.canonPath, "REDACTED");
+});
+
+Deno.test("recordText() is never so long that the file would cut it", () => {
+  const long = "\u0001".repeat(100_000);
+  const text = textOf(makeDenial({
+    method: long,
+    target: long,
+    detail: long,
+    ruleSetId: long,
+    privilege: long,
+    identity: long,
+    canonicalTarget: long,
+    canonCode: long,
+    canonical: long,
+    caller: makeCaller({
+      commandLine: long,
+      exe: { kind: "unverified", shownPath: long, doubt: "path-not-utf8" },
+      account: { userName: long, groups: Array(1000).fill(long) },
+      record: { comm: long },
+    }),
+  }));
+  assert.ok(text.length + 34 < 128 * 1024, `${text.length}`);
 });
 
 Deno.test("recordText() has the placeholders of the contract without caller and destination", () => {
@@ -127,12 +187,11 @@ Deno.test("shownTarget() sees a secret whole that goes beyond the cut", () => {
 });
 
 Deno.test("noticeText() is told apart from a record by its first member", () => {
-  const notice = JSON.parse(noticeText("suppressed", { uid: 5, count: 3 }, STAMP));
+  const notice = JSON.parse(noticeText("suppressed", { uid: 5, count: 3 }, WALL_MS));
   assert.deepEqual(notice, {
     notice: "suppressed",
     uid: 5,
     count: 3,
     ts: "2026-07-22T21:27:45.123Z",
-    seq: 9,
   });
 });

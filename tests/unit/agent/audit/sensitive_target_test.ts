@@ -12,6 +12,7 @@ Deno.test("isSensitiveTarget() knows where tokens, certificates, extension setti
       "/vmSettings",
       "/extensionArtifact?x",
       "/secure-channel/key",
+      "/metadata/instance/compute/userData",
     ]
   ) assert.equal(isSensitiveTarget(target), true, target);
 });
@@ -20,6 +21,13 @@ Deno.test("isSensitiveTarget() sees through encoded spellings", () => {
   assert.equal(isSensitiveTarget("/metadata/%69dentity/oauth2"), true);
   assert.equal(isSensitiveTarget("/metadata/identit%79/x"), true);
   assert.equal(isSensitiveTarget("/%2569dentity"), true);
+});
+
+Deno.test("isSensitiveTarget() looks at the canonical spelling as well", () => {
+  const hidden = "/%252569dentity";
+  assert.equal(isSensitiveTarget(hidden), false);
+  assert.equal(isSensitiveTarget(hidden, "/identity"), true);
+  assert.equal(isSensitiveTarget(hidden, "/other"), false);
 });
 
 Deno.test("isSensitiveTarget() leaves ordinary requests to counting", () => {

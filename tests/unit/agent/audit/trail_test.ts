@@ -24,9 +24,9 @@ interface Bench {
   readonly clock: FakeClock;
   readonly logger: MemoryLogger;
   make(options?: Partial<FileAuditTrailOptions>): FileAuditTrail;
-  /** Lines of the current file. */
+  /** Lines of the current file, but those about the chain. */
   lines(): Line[];
-  /** Lines of all files. */
+  /** The same of all files. */
   allLines(): Line[];
 }
 
@@ -39,7 +39,7 @@ async function bench(body: (bench: Bench) => void | Promise<void>): Promise<void
     Deno.readTextFileSync(`${folder}/${name}`).split("\n").slice(0, -1).map((line) => ({
       header: line.slice(0, 34),
       json: JSON.parse(line.slice(34)),
-    }));
+    })).filter(({ json }) => json["notice"] !== "chain");
   try {
     await body({
       folder,
@@ -51,10 +51,12 @@ async function bench(body: (bench: Bench) => void | Promise<void>): Promise<void
         return trail;
       },
       lines: () => parse(AUDIT_FILE_NAME),
-      allLines: () => [...Deno.readDirSync(folder)].flatMap(({ name }) => parse(name)),
+      allLines: () =>
+        [...Deno.readDirSync(folder)].filter(({ name }) => name.includes(".log"))
+          .flatMap(({ name }) => parse(name)),
     });
   } finally {
-    for (const trail of trails) trail.close();
+    for (const trail of trails) await trail.close();
     await Deno.remove(folder, { recursive: true });
   }
 }
@@ -74,7 +76,7 @@ Deno.test("FileAuditTrail.record() has written a denial, behind the contract's h
     const [line] = lines();
     assert.equal(line?.header, "2026-01-06T07:08:09.123 [INFO]    ");
     assert.equal(line?.json["responseStatus"], "403 Forbidden");
-    assert.equal(line?.json["seq"], 1);
+    assert.equal(line?.json["seq"], 2, "behind the line that begins the chain");
   }));
 
 Deno.test("FileAuditTrail.record() writes every denial, every flagged request and every error", () =>
@@ -175,7 +177,7 @@ Deno.test("FileAuditTrail numbers its lines without a gap", () =>
     for (let i = 0; i < 3; i++) trail.record(makeDenial());
     for (let i = 0; i < 3; i++) trail.record(makeEntry());
     trail.close();
-    assert.deepEqual(lines().map(({ json }) => json["seq"]), [1, 2, 3, 4, 5]);
+    assert.deepEqual(lines().map(({ json }) => json["seq"]), [2, 3, 4, 5, 6]);
   }));
 
 Deno.test("FileAuditTrail bounds what one user may write, tells how much was not, and accounts for all", () =>
@@ -304,7 +306,7 @@ Deno.test("FileAuditTrail.record() writes no caller's text that could forge a li
       makeDenial({ target: `/${forged}`, caller: makeCaller({ commandLine: forged }) }),
     );
     const text = Deno.readTextFileSync(`${folder}/${AUDIT_FILE_NAME}`);
-    assert.equal(text.split(/[\n\r\u2028\u2029]/).length, 2);
+    assert.equal(text.split(/[\n\r\u2028\u2029]/).length, 3);
   }));
 
 Deno.test("FileAuditTrail tells when its file cannot be written, what was lost, and when it works again", () =>
@@ -321,10 +323,10 @@ Deno.test("FileAuditTrail tells when its file cannot be written, what was lost, 
     trail.record(makeDenial());
     assert.equal(trail.trouble, null);
     const lines = Deno.readTextFileSync(`${folder}/logs/${AUDIT_FILE_NAME}`).split("\n");
-    const lost = JSON.parse(lines[0]?.slice(34) ?? "");
+    const lost = JSON.parse(lines[1]?.slice(34) ?? "");
     assert.equal(lost.notice, "lost");
     assert.equal(lost.count, 2);
-    assert.equal(JSON.parse(lines[1]?.slice(34) ?? "").responseStatus, "403 Forbidden");
+    assert.equal(JSON.parse(lines[2]?.slice(34) ?? "").responseStatus, "403 Forbidden");
   }));
 
 Deno.test("FileAuditTrail counts without a file when no folder is set", () =>
@@ -362,6 +364,10 @@ Deno.test("FileAuditTrail.failedAuthenticationSummary() counts what failed autho
     for (
       const reason of [
         "not-elevated",
+        "rule-denied",
+        "default-denied",
+        "not-canonical",
+        "matchers-disagree",
         "agent-listener",
         "policy-closed",
         "unknown-destination",
@@ -374,7 +380,7 @@ Deno.test("FileAuditTrail.failedAuthenticationSummary() counts what failed autho
     const counts = trail.failedAuthenticationSummary().map((
       one,
     ) => [one.responseStatus, one.count]);
-    assert.deepEqual(counts, [["403 Forbidden", 5], ["421 Misdirected Request", 2]]);
+    assert.deepEqual(counts, [["403 Forbidden", 9], ["421 Misdirected Request", 2]]);
   }));
 
 Deno.test("auditPart() sweeps every second and writes all counts before it ends", () =>
@@ -416,4 +422,120 @@ Deno.test("auditPart() reports a file that cannot be written, and its recovery",
     assert.deepEqual(reports, ["STOPPED AUDIT_LOG_WRITE", "RUNNING AUDIT_LOG_OPEN"]);
     stop.abort();
     await done;
+  }));
+
+const TOKEN = "/metadata/identity/oauth2/token?resource=x";
+
+/** A trail whose file cannot be written, in a folder where `logs` is in the way. */
+function unwritable(bench: Bench): FileAuditTrail {
+  Deno.writeTextFileSync(`${bench.folder}/logs`, "in the way");
+  return bench.make({ folder: `${bench.folder}/logs` });
+}
+
+Deno.test("FileAuditTrail.record() lets no allowed access to a sensitive target out of Enforce without a record", () =>
+  bench(async (bench) => {
+    const trail = unwritable(bench);
+    const caller = makeCaller();
+    const refused = trail.record(makeEntry({ caller, target: TOKEN }));
+    assert.equal(refused?.status, 503);
+    assert.equal(refused?.reason, "audit-unavailable");
+    assert.equal(trail.record(makeEntry({ caller, target: TOKEN }))?.reason, "audit-unavailable");
+    const counts = trail.connectionSummary().map((one) => [one.responseStatus, one.count]);
+    assert.deepEqual(counts, [["503 Service Unavailable", 2]]);
+    Deno.removeSync(`${bench.folder}/logs`);
+    bench.clock.tick(1000);
+    assert.equal(trail.record(makeEntry({ caller, target: TOKEN })), null, "it works again");
+    await trail.close();
+    const text = Deno.readTextFileSync(`${bench.folder}/logs/${AUDIT_FILE_NAME}`);
+    const lines = text.trim().split("\n").map((line) => JSON.parse(line.slice(34)));
+    const summary = lines.find((line) => line.summary === "repeated");
+    assert.equal(summary.count, 2);
+    assert.equal(summary.reason, "audit-unavailable");
+    assert.equal(summary.decision, "error");
+  }));
+
+Deno.test("FileAuditTrail.record() lets everything else out while the log cannot be written", () =>
+  bench((bench) => {
+    const trail = unwritable(bench);
+    for (
+      const entry of [
+        makeEntry(),
+        makeEntry({ target: TOKEN, mode: "audit" }),
+        makeEntry({ target: TOKEN, mode: "audit", decision: "flag", reason: "not-elevated" }),
+        makeEntry({ target: TOKEN, mode: "disabled" }),
+        makeDenial({ target: TOKEN }),
+        makeEntry({ target: TOKEN, decision: "error", status: 502 }),
+      ]
+    ) assert.equal(trail.record(entry), null, JSON.stringify([entry.mode, entry.decision]));
+  }));
+
+Deno.test("FileAuditTrail.record() lets a sensitive access out that is counted beyond the budget, or where no log is kept", () =>
+  bench(({ make }) => {
+    const limits = { burst: 1, perSecond: 0.001 };
+    const budget = new WriteBudget({ refusal: limits, sensitive: limits, first: limits });
+    const trail = make({ budget });
+    const caller = makeCaller();
+    assert.equal(trail.record(makeEntry({ caller, target: TOKEN })), null);
+    assert.equal(trail.record(makeEntry({ caller, target: TOKEN })), null);
+    assert.equal(make({ folder: null }).record(makeEntry({ target: TOKEN })), null);
+  }));
+
+Deno.test("FileAuditTrail.record() refuses a sensitive access whose record cannot be made", () =>
+  bench(({ make }) => {
+    const trail = make({
+      redact: () => {
+        throw new Error("no redaction");
+      },
+    });
+    assert.equal(trail.record(makeEntry({ target: TOKEN }))?.reason, "audit-unavailable");
+    assert.equal(trail.record(makeEntry()), null);
+  }));
+
+Deno.test("FileAuditTrail counts by the canonical path, and by the rule that decided", () =>
+  bench(async ({ make, lines }) => {
+    const trail = make();
+    const caller = makeCaller();
+    const canonicalTarget = "/metadata/instance";
+    for (const target of ["/metadata/instance", "/Metadata//instance", "/metadata/./instance"]) {
+      trail.record(makeEntry({ caller, target, canonicalTarget, privilege: "a" }));
+    }
+    assert.equal(lines().length, 1);
+    trail.record(makeEntry({ caller, canonicalTarget, privilege: "b" }));
+    trail.record(makeEntry({ caller, canonicalTarget, privilege: "a", policyEpoch: 8 }));
+    trail.record(makeEntry({ caller, canonicalTarget, privilege: "a", canonical: "deny" }));
+    assert.equal(lines().length, 4);
+    await trail.close();
+    const { json } = lines().at(-1) ?? assert.fail("no line");
+    assert.equal(json["count"], 2);
+    assert.equal(json["path"], "/metadata/instance");
+    assert.equal(json["matchedPrivilege"], "a");
+    assert.equal(json["policyEpoch"], 7);
+  }));
+
+Deno.test("auditPart() notes how far the log reaches at the start, every minute and at the end", () =>
+  bench(async ({ make, clock, folder }) => {
+    const trail = make();
+    const noted: (number | null)[] = [];
+    const keep = trail.keepAnchor.bind(trail);
+    trail.keepAnchor = async () => {
+      await keep();
+      noted.push(trail.anchor?.seq ?? null);
+    };
+    const stop = new AbortController();
+    const done = auditPart(trail, clock).run(stop.signal, { report: () => {} });
+    const settled = async (count: number) => {
+      while (noted.length < count) await new Promise((resolve) => setTimeout(resolve, 1));
+    };
+    await settled(1);
+    trail.record(makeDenial());
+    await clock.advance(59_000);
+    assert.equal(noted.length, 1);
+    await clock.advance(1_000);
+    await settled(2);
+    trail.record(makeDenial());
+    stop.abort();
+    await done;
+    assert.deepEqual(noted, [1, 2, 3]);
+    const kept = JSON.parse(Deno.readTextFileSync(`${folder}/ProxyAgent.Connection.anchor.json`));
+    assert.deepEqual(kept, trail.anchor);
   }));

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import {
   type AgentSnapshot,
+  Epochs,
   initialSnapshot,
   KeyKeeper,
 } from "../../../../src/agent/key_keeper/mod.ts";
@@ -15,7 +16,9 @@ import {
   statusV2,
 } from "../../../fakes/fake_host_channel.ts";
 import { MemoryKeyStore } from "../../../fakes/memory_key_store.ts";
+import { MemoryEpochStore } from "../../../fakes/memory_epoch_store.ts";
 import { MemoryLogger } from "../../../fakes/memory_logger.ts";
+import { MemoryRuleFiles } from "../../../fakes/memory_rule_files.ts";
 
 const INTERVAL_MS = 15_000;
 
@@ -29,11 +32,16 @@ class Stand {
   readonly published: AgentSnapshot[] = [];
   readonly ready: boolean[] = [];
   readonly health: string[] = [];
+  readonly epochs = new MemoryEpochStore(0);
+  readonly files = new MemoryRuleFiles();
   readonly keeper = new KeyKeeper({
     clock: this.clock,
     logger: this.logger,
     host: this.host,
     store: this.store,
+    epochs: new Epochs(this.epochs, this.clock, this.logger),
+    ruleFiles: this.files,
+    matching: "shadow",
     snapshot: this.cell,
     pollIntervalMs: INTERVAL_MS,
     onKeyReady: (isReady) => this.ready.push(isReady),
@@ -384,7 +392,18 @@ Deno.test("run() changes nothing for a document that it cannot accept", () =>
     stand.host.status = { ...statusV2("enforce", "enforce", guid(1)), secureChannelEnabled: null };
     await stand.poll();
     assert.equal(stand.cell.get(), before);
-    assert.ok(stand.health.at(-1)?.startsWith("RUNNING HOST_DOCUMENT Failed to get key status - "));
+    assert.ok(
+      stand.health.at(-1)?.startsWith(
+        "STOPPED POLICY_REFUSED Failed to get key status - ",
+      ),
+    );
+    const failed = stand.keeper.facts().extra;
+    assert.equal(failed?.["activePolicyEpoch"], "1");
+    assert.equal(failed?.["lastFailedInstallAt"], "2026-01-06T07:08:24.123Z");
+    assert.ok(failed?.["lastFailedInstallReason"]?.includes("$.secureChannelEnabled is required"));
+    stand.host.status = statusV2("enforce", "enforce", guid(1));
+    await stand.poll();
+    assert.ok(stand.health.at(-1)?.startsWith("RUNNING"), "and it is well again");
   }));
 
 Deno.test("run() is RUNNING only while polls succeed", () =>
@@ -519,6 +538,7 @@ Deno.test("facts() are the words of the status document", () =>
       keyIncarnationId: null,
       wireServerRuleId: "",
       imdsRuleId: "",
+      extra: { activePolicyEpoch: "0" },
     });
     assert.equal(stand.keeper.rules(), null);
     assert.equal(stand.keeper.isLatchedState(), false);
@@ -530,9 +550,9 @@ Deno.test("facts() are the words of the status document", () =>
       keyIncarnationId: 7,
       wireServerRuleId: "ws-1",
       imdsRuleId: "imds-1",
-      extra: { lastPollTime: "2026-01-06T07:08:09.123Z" },
+      extra: { lastPollTime: "2026-01-06T07:08:09.123Z", activePolicyEpoch: "1" },
     });
-    assert.equal(stand.keeper.rules()?.imds?.id, "imds-1");
+    assert.equal(stand.keeper.rules()?.imds?.item.id, "imds-1-useLocalFileRules-false");
     assert.equal(stand.keeper.isLatchedState(), true);
   }));
 
@@ -552,15 +572,124 @@ Deno.test("run() notes a scheme and a delivery method that it does not know, and
     assert.equal(stand.cell.get().key?.guid, guid(1));
   }));
 
-Deno.test("run() says which endpoint is closed by its policy", () =>
+/** An IMDS item that wants local rules. */
+const LOCAL_IMDS = {
+  defaultAccess: "allow",
+  mode: "audit",
+  id: btoa('{"id":"im","useLocalFileRules":true}'),
+};
+
+function withImds(item: Record<string, unknown>): Record<string, unknown> {
+  return { ...statusV2("enforce", "enforce", guid(1)), authorizationRules: { imds: item } };
+}
+
+/** An item with one privilege, for everybody. */
+function itemFor(path: string): Record<string, unknown> {
+  return {
+    defaultAccess: "deny",
+    mode: "enforce",
+    id: path,
+    rules: {
+      privileges: [{ name: "p", path }],
+      roles: [{ name: "r", privileges: ["p"] }],
+      identities: [{ name: "i", userName: "u" }],
+      roleAssignments: [{ role: "r", identities: ["i"] }],
+    },
+  };
+}
+
+Deno.test("run() keeps the policy when the next one is refused, and follows the key all the same", () =>
   withStand(async (stand) => {
-    stand.host.status = {
-      ...statusV2("enforce", "enforce", null),
-      authorizationRules: { imds: { defaultAccess: "deny", mode: "enforce", id: "x" } },
-    };
+    stand.host.status = withImds(itemFor("/metadata/instance"));
     await stand.start();
-    const closed = stand.logger.lines.filter((line) => line.level === "warn");
-    assert.deepEqual(closed.map((line) => line.fields["endpoint"]), ["imds"]);
+    const good = stand.cell.get().policy;
+    stand.host.status = { ...withImds(itemFor("/a/../../b")), keyGuid: guid(2) };
+    stand.host.grants = [guid(2)];
+    await stand.poll();
+    assert.equal(stand.cell.get().policy, good);
+    assert.equal(stand.cell.get().key?.guid, guid(2));
+    assert.match(
+      stand.health.at(-1) ?? "",
+      /^STOPPED POLICY_REFUSED The policy of the host is refused - \$\.imds\.rules.* Policy 1 stays\.$/,
+    );
+    const { extra } = stand.keeper.facts();
+    assert.match(extra?.["lastFailedInstallReason"] ?? "", /privileges\[0\]/);
+    assert.equal(extra?.["activePolicyEpoch"], "1");
+    await stand.poll();
+    assert.deepEqual(stand.logger.texts("error"), ["policy of the host is refused"], "said once");
+    assert.match(stand.health.at(-1) ?? "", /^STOPPED POLICY_REFUSED/, "and it stays red");
+    stand.host.status = withImds(itemFor("/metadata/attested"));
+    await stand.poll();
+    assert.equal(stand.cell.get().policy.epoch, 2);
+    assert.match(stand.health.at(-1) ?? "", /^RUNNING/);
+    assert.equal(stand.keeper.facts().extra?.["lastFailedInstallReason"] === undefined, false);
+  }));
+
+Deno.test("run() enforces the defaults while it knows no policy that it could keep", () =>
+  withStand(async (stand) => {
+    stand.host.status = withImds(itemFor("/%zz"));
+    await stand.start();
+    const { policy, targets } = stand.cell.get();
+    assert.deepEqual(policy.endpoints.imds, { kind: "built-in", mode: "enforce" });
+    assert.deepEqual(targets, { wireserver: "enforce", imds: "enforce", hostga: "enforce" });
+  }));
+
+Deno.test("run() installs what a local file says, and closes the endpoint for a bad one", () =>
+  withStand(async (stand) => {
+    stand.files.put("imds", { id: "f", defaultAccess: "deny" });
+    stand.host.status = withImds(LOCAL_IMDS);
+    await stand.start();
+    const merged = stand.cell.get().policy.endpoints.imds;
+    assert.ok(merged.kind === "rules" && !merged.rules.defaultAllowed);
+    assert.equal(merged.rules.id, "im-useLocalFileRules-true_f");
+    stand.files.put("imds", '{"rules":{"roles":[{"name":"r","privileges":["none"]}]}}');
+    await stand.poll();
+    const closed = stand.cell.get().policy;
+    assert.deepEqual([closed.epoch, closed.endpoints.imds.kind], [2, "closed"]);
+    assert.match(
+      stand.health.at(-1) ?? "",
+      /^STOPPED LOCAL_RULES_REFUSED The local rules of imds are refused: .*must be the name of a privilege/,
+    );
+    const lines = stand.logger.lines.filter((line) =>
+      line.text === "endpoint is closed by its policy"
+    );
+    assert.deepEqual(lines.map((line) => line.fields["endpoint"]), ["imds"]);
+    stand.files.put("imds", null);
+    await stand.poll();
+    assert.equal(stand.cell.get().policy.endpoints.imds.kind, "rules");
+    assert.match(stand.health.at(-1) ?? "", /^RUNNING/);
+  }));
+
+Deno.test("run() keeps the number of each policy before it publishes it", () =>
+  withStand(async (stand) => {
+    const kept: (number | null)[] = [];
+    stand.cell.subscribe(() => kept.push(stand.epochs.kept), new AbortController().signal);
+    await stand.start();
+    assert.equal(kept[0], 1);
+    stand.host.status = statusV2("enforce", "audit", guid(1));
+    await stand.poll();
+    assert.equal(stand.epochs.kept, 2);
+    assert.equal(stand.cell.get().policy.epoch, 2);
+  }));
+
+Deno.test("run() says what is odd about the host's rules", () =>
+  withStand(async (stand) => {
+    stand.host.status = withImds({
+      ...itemFor("/x"),
+      rules: { privileges: Array.from({ length: 30 }, () => ({ name: "p", path: "/x" })) },
+    });
+    await stand.start();
+    const odd = stand.logger.texts("warn");
+    assert.equal(odd.filter((text) => text === "rules are odd").length, 20);
+    assert.equal(odd.at(-1), "rules are odd in more places");
+  }));
+
+Deno.test("run() goes on without a rules folder", () =>
+  withStand(async (stand) => {
+    stand.files.canOpen = false;
+    await stand.start();
+    assert.ok(stand.logger.texts("error").includes("rules folder is not usable"));
+    assert.equal(stand.cell.get().policy.epoch, 1);
   }));
 
 Deno.test("run() never lets a key into a log line or a health message", () =>

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { Exchange, HostClock, TcpHostChannel } from "../../../../src/agent/host/mod.ts";
 import {
   type AgentSnapshot,
+  Epochs,
   initialSnapshot,
   KEPT_KEYS,
   KeyKeeper,
@@ -11,7 +12,9 @@ import { LinuxKeyStore } from "../../../../src/platform/linux/key_store.ts";
 import { Cell } from "../../../../src/runtime/cell.ts";
 import { SystemClock } from "../../../../src/runtime/system_clock.ts";
 import { parseFaults, type Simulator, startSimulator } from "../../../../src/simulator/mod.ts";
+import { MemoryEpochStore } from "../../../fakes/memory_epoch_store.ts";
 import { MemoryLogger } from "../../../fakes/memory_logger.ts";
+import { MemoryRuleFiles } from "../../../fakes/memory_rule_files.ts";
 
 const LOOPBACK = { address: "127.0.0.1", port: 0 };
 const INTERVAL_MS = 25;
@@ -40,6 +43,9 @@ class Agent implements AsyncDisposable {
         this.hostClock,
       ),
       store: new LinuxKeyStore(keyFolder, { kept: KEPT_KEYS }),
+      epochs: new Epochs(new MemoryEpochStore(0), clock, this.logger),
+      ruleFiles: new MemoryRuleFiles(),
+      matching: "shadow",
       snapshot: this.cell,
       pollIntervalMs: INTERVAL_MS,
       onKeyReady: () => {},

@@ -77,3 +77,15 @@ Deno.test("stopped() says so", () => {
     "STOPPED KEY_LATCH_STOPPED poll_secure_channel_status task cancelled.",
   ]);
 });
+
+Deno.test("objected() is STOPPED whatever else goes well, until it is taken back", () => {
+  const { health, reports } = stand();
+  health.succeeded();
+  reports.length = 0;
+  health.objected({ code: "POLICY_REFUSED", message: "Because." });
+  health.succeeded();
+  health.failed("HOST_CONNECT", "no");
+  assert.deepEqual(reports, ["STOPPED POLICY_REFUSED Because."]);
+  health.objected(null);
+  assert.equal(reports.at(-1), "RUNNING HOST_CONNECT no");
+});

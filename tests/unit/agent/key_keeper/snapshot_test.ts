@@ -7,6 +7,7 @@ function policy(mode: Mode): PolicySnapshot {
   return {
     epoch: 1,
     digest: "d",
+    matching: "shadow",
     endpoints: { wireserver: endpoint, hostga: endpoint, imds: endpoint },
   };
 }
@@ -18,7 +19,10 @@ Deno.test("initialSnapshot() knows nothing and enforces", () => {
   assert.equal(snapshot.targets, null);
   assert.equal(snapshot.policy.epoch, 0);
   assert.equal(snapshot.policy.endpoints.imds.mode, "enforce");
+  assert.equal(snapshot.policy.matching, "shadow");
   assert.ok(Object.isFrozen(snapshot));
+  const later = initialSnapshot(42, "enforce").policy;
+  assert.deepEqual([later.epoch, later.matching], [42, "enforce"]);
 });
 
 Deno.test("mayGoUnsigned() refuses while the host was not heard, whatever the mode", () => {

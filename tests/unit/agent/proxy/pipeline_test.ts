@@ -2,7 +2,12 @@ import assert from "node:assert/strict";
 import type { ResolvedCaller } from "../../../../src/agent/caller/mod.ts";
 import { splitTarget } from "../../../../src/domain/canonical/mod.ts";
 import { stringToSign } from "../../../../src/domain/endorsement/mod.ts";
-import { CHANNEL_UNKNOWN } from "../../../../src/domain/wire/mod.ts";
+import {
+  compileItem,
+  type EndpointPolicy,
+  type Matching,
+} from "../../../../src/domain/policy/mod.ts";
+import { type AuthorizationItem, CHANNEL_UNKNOWN } from "../../../../src/domain/wire/mod.ts";
 import { AgentError } from "../../../../src/runtime/errors.ts";
 import { ProxyStand, resolveToItself, STAND_DATE, until } from "../../../fakes/proxy_stand.ts";
 import { sampleCaller, sampleKey } from "../../../fakes/sample_request.ts";
@@ -63,7 +68,109 @@ Deno.test("serve() records a forwarded request once, with everything known of it
     status: 200,
     detail: "",
     signed: true,
+    canonicalTarget: "/metadata/instance?api-version=1",
+    ruleSetId: undefined,
+    privilege: undefined,
+    identity: undefined,
+    compat: undefined,
+    canonical: undefined,
+    canonCode: null,
   });
+});
+
+/** From now on IMDS has rules: `somebody` may read `/metadata/instance`, nobody anything else. */
+function ruleImds(stand: ProxyStand, matching: Matching): void {
+  const item: AuthorizationItem = {
+    defaultAccess: "deny",
+    mode: "enforce",
+    id: "the-rules",
+    rules: {
+      privileges: [{ name: "instance", path: "/metadata/instance", queryParameters: null }],
+      roles: [{ name: "reader", privileges: ["instance"] }],
+      identities: [
+        { name: "some", userName: "somebody", groupName: null, exePath: null, processName: null },
+      ],
+      roleAssignments: [{ role: "reader", identities: ["some"] }],
+    },
+    source: new Map(),
+  };
+  const { compiled } = compileItem(item);
+  const snapshot = stand.snapshot.get();
+  const imds: EndpointPolicy = { kind: "rules", mode: "enforce", rules: compiled };
+  const policy = {
+    ...snapshot.policy,
+    matching,
+    endpoints: { ...snapshot.policy.endpoints, imds },
+  };
+  stand.snapshot.publish({ ...snapshot, policy });
+}
+
+Deno.test("serve() decides by rules and records what they said", async () => {
+  await using stand = await ProxyStand.start();
+  ruleImds(stand, "shadow");
+  const ask = async (target: string) => {
+    const client = await stand.client();
+    await client.send(`GET ${target} HTTP/1.1\r\nHost: h\r\n\r\n`);
+    const { status } = await client.response();
+    const { reason, ruleSetId, privilege, identity, compat, canonical, canonCode } = stand.records
+      .at(-1)!;
+    return [status, reason, ruleSetId, privilege, identity, compat, canonical, canonCode];
+  };
+  assert.deepEqual(await ask("/Metadata/instance/compute"), [
+    200,
+    null,
+    "the-rules",
+    "instance",
+    "some",
+    "allow",
+    "allow",
+    null,
+  ]);
+  assert.deepEqual(await ask("/metadata/other"), [
+    403,
+    "default-denied",
+    "the-rules",
+    null,
+    null,
+    "deny",
+    "deny",
+    null,
+  ]);
+  assert.deepEqual(stand.logger.texts("warn"), []);
+});
+
+Deno.test("serve() tells of matchers that disagree, for a while, and in enforce refuses", async () => {
+  await using stand = await ProxyStand.start();
+  const ask = async () => {
+    const client = await stand.client();
+    await client.send("GET /metadata/instances HTTP/1.1\r\nHost: h\r\n\r\n");
+    return (await client.response()).status;
+  };
+  ruleImds(stand, "shadow");
+  for (let i = 0; i < 30; i++) assert.equal(await ask(), 200);
+  const lines = stand.logger.texts("warn");
+  assert.equal(
+    lines[0],
+    'CANON_DIVERGENCE mode=shadow rule_set=the-rules legacy=allow canon=deny uri="/metadata/instances"',
+  );
+  assert.ok(lines.length < 25, `${lines.length} lines`);
+  ruleImds(stand, "enforce");
+  assert.equal(await ask(), 403);
+  assert.equal(stand.records.at(-1)!.reason, "matchers-disagree");
+});
+
+Deno.test("serve() withholds an answer whose record could not be made and has to be", async () => {
+  const unrecorded = { status: 503, reason: "audit-unavailable", detail: "no log" } as const;
+  for (const length of ["content-length: 6", "transfer-encoding: chunked"]) {
+    await using stand = await ProxyStand.start({ unrecorded });
+    stand.host.answer = (_request, end) =>
+      end.write(`HTTP/1.1 200 OK\r\n${length}\r\n\r\n6\r\nsecret\r\n`);
+    const client = await stand.client();
+    await client.send("GET /metadata/identity HTTP/1.1\r\nHost: h\r\n\r\n");
+    const text = await client.rest();
+    assert.match(text, /^HTTP\/1.1 503 /);
+    assert.doesNotMatch(text, /secret|x-ms-azure/);
+  }
 });
 
 Deno.test("serve() refuses what it cannot sign yet where the host enforces, or has not been heard", async () => {

@@ -37,7 +37,7 @@ function proxyOn(
       policy: samplePolicy(),
       targets: {},
     }),
-    audit: { record: () => {} },
+    audit: { record: () => null },
     upstream: { forward: () => Promise.reject(new Error("not asked")) },
     localEndpoints: {
       provision: () => ({ finished: true, errorMessage: "" }),

@@ -1,67 +1,97 @@
 import assert from "node:assert/strict";
 import { type AgentSnapshot, initialSnapshot } from "../../../../src/agent/key_keeper/mod.ts";
-import { isLogFolderEntry, RuleDumps, ruleDumpText } from "../../../../src/agent/status/mod.ts";
-import type { PolicySnapshot } from "../../../../src/domain/policy/mod.ts";
+import { isLogFolderEntry, RuleDumps, ruleDumpSteps } from "../../../../src/agent/status/mod.ts";
 import {
-  type AuthorizationItem,
-  type AuthorizationRules,
-  type JsonObject,
-  parseStrictJson,
-} from "../../../../src/domain/wire/mod.ts";
+  compileItem,
+  type EffectiveItem,
+  type EffectiveRules,
+  type PolicySnapshot,
+} from "../../../../src/domain/policy/mod.ts";
+import { parseAuthorizationItem } from "../../../../src/domain/wire/mod.ts";
 import { Cell } from "../../../../src/runtime/cell.ts";
 import { FakeClock } from "../../../fakes/fake_clock.ts";
 import { MemoryLogger } from "../../../fakes/memory_logger.ts";
 
 const NAME = /^AuthorizationRules_\d{4}-\d\d-\d\dT\d\d\.\d\d\.\d\d\.\d{3}-\d{19}\.json$/;
 
-function item(text: string, id: string, defaultAccess: "allow" | "deny"): AuthorizationItem {
-  const parsed = parseStrictJson(text);
-  assert.ok(parsed.ok);
-  return { id, defaultAccess, mode: "enforce", rules: null, source: parsed.value as JsonObject };
+function effective(text: string): EffectiveItem {
+  const parsed = parseAuthorizationItem(text);
+  assert.ok(parsed.ok, JSON.stringify(parsed));
+  const { value: item } = parsed;
+  return { item, remote: item, origin: "host", closedBecause: null };
 }
 
-const RULES: AuthorizationRules = {
-  wireserver: item('{"id":"ws","list":[1,{"__proto__":null}]}', "ws", "deny"),
-  imds: item('{"id":"im"}', "im", "allow"),
-};
+const IMDS = effective(JSON.stringify({
+  defaultAccess: "deny",
+  mode: "Enforce",
+  id: "im",
+  other: { __proto__x: null },
+  rules: {
+    privileges: [{ name: "p", path: "/X", queryParameters: { A: "B" } }, { name: "q", path: "/y" }],
+    roles: [{ name: "r", privileges: ["p"] }],
+    identities: [{ name: "i", userName: "u" }],
+    roleAssignments: [{ role: "r", identities: ["i"] }],
+  },
+}));
+const WIRESERVER = effective('{"defaultAccess":"deny","mode":"Audit","id":"ws"}');
+const RULES: EffectiveRules = { wireserver: WIRESERVER, imds: IMDS, hostga: WIRESERVER };
 
 function policy(epoch: number): PolicySnapshot {
-  const builtIn = { kind: "built-in", mode: "enforce" } as const;
   const closed = { kind: "closed", mode: "audit", reason: "cannot be read" } as const;
+  const { compiled } = compileItem(IMDS.item);
   return {
     epoch,
     digest: `${epoch}`,
-    endpoints: { imds: builtIn, wireserver: closed, hostga: closed },
+    matching: "shadow",
+    endpoints: {
+      imds: { kind: "rules", mode: "enforce", rules: compiled },
+      wireserver: closed,
+      hostga: closed,
+    },
   };
 }
 
-Deno.test("ruleDumpText() shows the host's items as they came, and what was made of them", () => {
-  const dump = JSON.parse(ruleDumpText(RULES, policy(4)));
+function dumpText(rules: EffectiveRules | null, installed: PolicySnapshot): string {
+  const steps = ruleDumpSteps(rules, installed);
+  for (;;) {
+    const step = steps.next();
+    if (step.done !== true) continue;
+    return step.value.map((chunk) => new TextDecoder().decode(chunk)).join("");
+  }
+}
+
+Deno.test("ruleDumpSteps() shows the effective items, and what they were compiled to", () => {
+  const text = dumpText(RULES, policy(4));
+  const dump = JSON.parse(text);
+  assert.equal(text, JSON.stringify(dump, null, 2), "pretty, as the others write it");
   assert.deepEqual(Object.keys(dump), ["inputRules", "computedRules", "policyEpoch"]);
-  assert.equal(
-    JSON.stringify(dump.inputRules.wireserver),
-    '{"id":"ws","list":[1,{"__proto__":null}]}',
-  );
+  assert.deepEqual(dump.inputRules.imds.other, { __proto__x: null }, "as it came");
   assert.deepEqual(dump.computedRules.imds, {
     id: "im",
-    defaultAllowed: true,
+    defaultAllowed: false,
     mode: "Enforce",
-    privileges: {},
-    identities: {},
-    privilegeAssignments: {},
-    kind: "built-in",
+    privileges: {
+      p: { name: "p", path: "/x", queryParameters: { a: "b" } },
+      q: { name: "q", path: "/y" },
+    },
+    identities: { i: { name: "i", userName: "u" } },
+    privilegeAssignments: { p: ["i"] },
+    kind: "rules",
   });
   assert.equal(dump.computedRules.wireserver.defaultAllowed, false);
   assert.equal(dump.computedRules.wireserver.mode, "Audit");
   assert.equal(dump.computedRules.wireserver.reason, "cannot be read");
-  assert.equal(dump.computedRules.hostga.id, "ws", "HostGAPlugin follows WireServer");
+  assert.equal(dump.computedRules.hostga.id, "ws");
   assert.equal(dump.policyEpoch, 4);
 });
 
-Deno.test("ruleDumpText() leaves absent items out", () => {
-  const dump = JSON.parse(ruleDumpText(null, policy(1)));
+Deno.test("ruleDumpSteps() leaves absent items out", () => {
+  const builtIn = { kind: "built-in", mode: "enforce" } as const;
+  const endpoints = { imds: builtIn, wireserver: builtIn, hostga: builtIn };
+  const dump = JSON.parse(dumpText(null, { ...policy(1), endpoints }));
   assert.deepEqual(dump.inputRules, {});
   assert.equal(dump.computedRules.imds.id, "");
+  assert.equal(dump.computedRules.imds.defaultAllowed, true);
 });
 
 interface Bench {
@@ -186,6 +216,8 @@ Deno.test("isLogFolderEntry() knows what the agent leaves in its log folder, and
   const ours = [
     "ProxyAgent.log",
     "ProxyAgent.Connection.log",
+    "ProxyAgent.Connection.anchor.json",
+    "ProxyAgent.Connection.anchor.tmp",
     `ProxyAgent.log.${stamp}.log`,
     `ProxyAgent.Connection.log.${stamp}.log`,
     `AuthorizationRules_${stamp}.json`,

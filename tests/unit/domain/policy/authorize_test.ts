@@ -13,6 +13,7 @@ import {
   ENDPOINTS,
 } from "../../../../src/domain/wire/mod.ts";
 import { sampleCaller, samplePolicy, sampleRequest } from "../sample_values.ts";
+import { sampleCompiled, type SampleRules } from "./rule_samples.ts";
 
 const MODES: readonly Mode[] = ["disabled", "audit", "enforce"];
 
@@ -30,7 +31,9 @@ function decide(
 function wordFor(decision: Decision): string {
   if (decision.kind === "refuse") return `${decision.refusal.status} ${decision.refusal.reason}`;
   const { grounds } = decision.permitted;
-  return grounds.kind === "allowed" ? grounds.by : `audit ${grounds.wouldRefuse.reason}`;
+  if (grounds.kind === "audit-only") return `audit ${grounds.wouldRefuse.reason}`;
+  const { by } = grounds;
+  return typeof by === "string" ? by : `rule ${by.privilege}/${by.identity}`;
 }
 
 Deno.test("authorize() follows the table of the built-in defaults", () => {
@@ -66,6 +69,7 @@ Deno.test("authorize() looks at the endpoint's own policy", () => {
   const policy: PolicySnapshot = {
     epoch: 1,
     digest: "",
+    matching: "shadow",
     endpoints: {
       wireserver: { kind: "built-in", mode: "enforce" },
       imds: { kind: "closed", mode: "enforce", reason: "r" },
@@ -136,10 +140,10 @@ function decisionEpoch(decision: Decision): number {
   return decision.kind === "permit" ? decision.permitted.epoch : decision.epoch;
 }
 
-Deno.test("authorize() says who was refused what", () => {
+Deno.test("authorize() says what was refused", () => {
   const decision = decide("wireserver", 1000, samplePolicy("enforce"));
   assert.ok(decision.kind === "refuse");
-  assert.equal(decision.refusal.detail, "uid 1000 may not use wireserver, only root may");
+  assert.equal(decision.refusal.detail, "only root may use wireserver");
 });
 
 Deno.test("isPermitted() knows a permit from its copies", () => {
@@ -148,4 +152,76 @@ Deno.test("isPermitted() knows a permit from its copies", () => {
   assert.equal(isPermitted(decision.permitted), true);
   assert.equal(isPermitted({ ...decision.permitted }), false);
   assert.equal(isPermitted(Object.create(decision.permitted)), false);
+});
+
+const RULED = sampleCompiled({
+  privileges: { p: "/metadata/instance", q: "/q" },
+  identities: { me: { userName: "somebody" } },
+  grants: { p: ["me"] },
+});
+
+function ruled(mode: Mode, matching: PolicySnapshot["matching"] = "shadow"): PolicySnapshot {
+  const rules = { kind: "rules", mode, rules: RULED } as const;
+  return {
+    epoch: 9,
+    digest: "",
+    matching,
+    endpoints: { imds: rules, wireserver: rules, hostga: rules },
+  };
+}
+
+function asked(target: string, policy: PolicySnapshot, userName = "somebody"): Decision {
+  const caller = { ...sampleCaller(1000), account: { userName, groups: [] } };
+  const subject = { endpoint: "imds", destination: ENDPOINTS.imds, caller } as const;
+  return authorize({ ...subject, request: sampleRequest({ target }) }, policy);
+}
+
+Deno.test("authorize() puts the rule that granted into the grounds, and what the rules said into the record", () => {
+  const decision = asked("/metadata/instances?a=b", ruled("enforce"));
+  assert.equal(wordFor(decision), "rule p/me");
+  assert.ok(decision.kind === "permit");
+  assert.deepEqual(decision.permitted.verdict, {
+    ruleSetId: "rules-1",
+    privilege: "p",
+    identity: "me",
+    compat: "allow",
+    canonical: "deny",
+    divergence: true,
+  });
+});
+
+Deno.test("authorize() refuses, or flags in Audit, what rules refuse", () => {
+  const refused = asked("/metadata/instance", ruled("enforce"), "other");
+  assert.equal(wordFor(refused), "403 rule-denied");
+  assert.ok(refused.kind === "refuse" && refused.verdict?.privilege === "p");
+  assert.equal(refused.verdict.divergence, false);
+  const coded = asked("/metadata/instance/%zz", ruled("enforce"), "other");
+  assert.ok(coded.kind === "refuse" && coded.verdict?.canonical === "CANON_PCT");
+  assert.equal(coded.verdict.divergence, false);
+  const flagged = asked("/other", ruled("audit"));
+  assert.equal(wordFor(flagged), "audit default-denied");
+  assert.ok(flagged.kind === "permit" && flagged.permitted.verdict?.compat === "deny");
+  assert.equal(wordFor(asked("/q", ruled("enforce"))), "403 rule-denied");
+});
+
+Deno.test("authorize() follows the matching of the snapshot", () => {
+  assert.equal(wordFor(asked("/metadata/instances", ruled("enforce", "compat"))), "rule p/me");
+  const enforced = asked("/metadata/instances", ruled("enforce", "enforce"));
+  assert.equal(wordFor(enforced), "403 matchers-disagree");
+});
+
+Deno.test("authorize() tells defaults and disabled items from rules, and has no record without rules", () => {
+  const word = (sample: SampleRules) => {
+    const rules = {
+      kind: "rules",
+      mode: sample.mode ?? "enforce",
+      rules: sampleCompiled(sample),
+    } as const;
+    const endpoints = { imds: rules, wireserver: rules, hostga: rules };
+    return wordFor(asked("/x", { epoch: 1, digest: "", matching: "enforce", endpoints }));
+  };
+  assert.equal(word({ defaultAccess: "allow" }), "default-access");
+  assert.equal(word({ mode: "disabled" }), "disabled");
+  const builtIn = decide("imds", 1, samplePolicy("enforce"));
+  assert.ok(builtIn.kind === "permit" && builtIn.permitted.verdict === null);
 });

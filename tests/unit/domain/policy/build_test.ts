@@ -1,12 +1,20 @@
 import assert from "node:assert/strict";
 import {
   buildPolicy,
-  firstPolicy,
+  hostRules,
+  INITIAL_LOCAL_STATE,
   initialPolicy,
-  installPolicy,
+  type LocalState,
   type PolicyContent,
+  policySnapshot,
+  policySteps,
+  stepLocal,
 } from "../../../../src/domain/policy/mod.ts";
-import { parseKeyStatus } from "../../../../src/domain/wire/mod.ts";
+import {
+  type KeyStatus,
+  parseKeyStatus,
+  parseLocalRules,
+} from "../../../../src/domain/wire/mod.ts";
 
 const V1 = {
   authorizationScheme: "Azure-HMAC-SHA256",
@@ -23,10 +31,16 @@ const RULES = {
   roleAssignments: [],
 };
 
-function built(document: Record<string, unknown>): PolicyContent {
+function parsed(document: Record<string, unknown>): KeyStatus {
   const status = parseKeyStatus(JSON.stringify(document));
   assert.ok(status.ok, JSON.stringify(status));
-  return buildPolicy(status.value);
+  return status.value;
+}
+
+function built(document: Record<string, unknown>): PolicyContent {
+  const policy = buildPolicy(parsed(document));
+  assert.ok(policy.ok, JSON.stringify(policy));
+  return policy.value.content;
 }
 
 function v2(wireserver: unknown, imds: unknown): PolicyContent {
@@ -41,39 +55,135 @@ Deno.test("buildPolicy() maps the states of version 1.0 to built-in policies", (
   });
 });
 
-Deno.test("buildPolicy() maps items without rules to built-in policies of their mode", () => {
-  assert.deepEqual(v2(OPEN, { ...OPEN, mode: "audit" }).endpoints, {
-    wireserver: { kind: "built-in", mode: "enforce" },
-    imds: { kind: "built-in", mode: "audit" },
-    hostga: { kind: "built-in", mode: "enforce" },
-  });
+Deno.test("buildPolicy() compiles every item, in its mode, and HostGAPlugin gets WireServer's", () => {
+  const { endpoints } = v2({ ...OPEN, rules: RULES }, { ...OPEN, mode: "audit" });
+  assert.ok(endpoints.wireserver.kind === "rules" && endpoints.imds.kind === "rules");
+  assert.equal(endpoints.hostga, endpoints.wireserver);
+  assert.deepEqual([...endpoints.wireserver.rules.privileges.keys()], ["p"]);
+  assert.deepEqual([endpoints.imds.mode, endpoints.imds.rules.mode], ["audit", "audit"]);
+  assert.equal(endpoints.imds.rules.id, "a-useLocalFileRules-false");
   assert.deepEqual(v2(null, OPEN).endpoints.wireserver, { kind: "built-in", mode: "disabled" });
 });
 
-Deno.test("buildPolicy() closes an endpoint with custom rules, and HostGAPlugin with WireServer", () => {
-  const { endpoints } = v2({ ...OPEN, rules: RULES }, { ...OPEN, mode: "audit", rules: RULES });
-  assert.equal(endpoints.wireserver.kind, "closed");
-  assert.equal(endpoints.hostga.kind, "closed");
-  assert.equal(endpoints.imds.kind, "closed");
-  assert.equal(endpoints.imds.mode, "audit");
-  assert.match(JSON.stringify(endpoints.imds), /custom rules/);
+Deno.test("buildPolicy() carries the matching, shadow by default", () => {
+  assert.equal(v2(OPEN, null).matching, "shadow");
+  const enforcing = buildPolicy(parsed(V1), "enforce");
+  assert.ok(enforcing.ok);
+  assert.equal(enforcing.value.content.matching, "enforce");
+  assert.notEqual(enforcing.value.content.digest, built(V1).digest);
 });
 
-Deno.test("buildPolicy() closes for a privilege even when other lists are missing", () => {
-  const rules = { privileges: RULES.privileges };
-  assert.equal(v2({ ...OPEN, rules }, null).endpoints.wireserver.kind, "closed");
+Deno.test("buildPolicy() refuses a document with a privilege that has no canonical form", () => {
+  const rules = { ...RULES, privileges: [{ name: "p", path: "/a/../../b" }] };
+  const authorizationRules = { wireserver: OPEN, imds: { ...OPEN, rules } };
+  const policy = buildPolicy(parsed({ ...V2, authorizationRules }));
+  assert.ok(!policy.ok);
+  assert.equal(policy.error.endpoint, "imds");
+  assert.match(policy.error.reason, /^\$\.imds\.rules\.privileges\[0\] /);
 });
 
-Deno.test("buildPolicy() needs no engine where no rule can match", () => {
-  for (const rules of [{}, { ...RULES, privileges: [] }, { ...RULES, privileges: null }]) {
-    assert.equal(v2({ ...OPEN, rules }, null).endpoints.wireserver.kind, "built-in");
+Deno.test("policySteps() refuses rules that fail the self-test, with rule, mutation and smallest request", () => {
+  const status = parsed({ ...V2, authorizationRules: { imds: { ...OPEN, rules: RULES } } });
+  const steps = policySteps({
+    status,
+    rules: hostRules(status.authorizationRules),
+    matching: "shadow",
+    proof: function* (item) {
+      yield;
+      const failure = {
+        ruleSetId: item.id,
+        privilege: "p",
+        mutation: "double slash",
+        method: "GET",
+        target: "//x",
+        caller: "stranger",
+        expected: "deny",
+        actual: "allow",
+      } as const;
+      return {
+        ruleSetId: item.id,
+        privileges: 1,
+        evaluations: 1,
+        failures: [failure],
+        failureCount: 3,
+      };
+    },
+  });
+  let step = steps.next();
+  while (step.done !== true) step = steps.next();
+  assert.deepEqual(step.value, {
+    ok: false,
+    error: {
+      endpoint: "imds",
+      reason: '$.imds.rules: self-test of privilege "p" fails with mutation double slash: ' +
+        "GET //x of a stranger gets allow, not deny; 3 failures in all",
+    },
+  });
+});
+
+Deno.test("buildPolicy() hands on what is odd", () => {
+  const rules = { ...RULES, roles: null };
+  const policy = buildPolicy(parsed({ ...V2, authorizationRules: { imds: { ...OPEN, rules } } }));
+  assert.ok(policy.ok);
+  assert.deepEqual(
+    policy.value.warnings.map(({ endpoint, code, path }) => [endpoint, code, path]),
+    [["imds", "list-missing", "$.imds.rules.roles"]],
+  );
+});
+
+/** The local state of an endpoint that wants local rules and has this file. */
+function localState(status: KeyStatus, text: string): LocalState {
+  const item = status.authorizationRules?.imds ?? null;
+  const rules = parseLocalRules(text);
+  const looked = stepLocal(
+    stepLocal(INITIAL_LOCAL_STATE, { kind: "polled", item, hasChanged: true }).next,
+    { kind: "looked", file: { kind: "present", fingerprint: "1" } },
+    true,
+  );
+  return stepLocal(looked.next, {
+    kind: "read",
+    content: rules.ok
+      ? { kind: "rules", rules: rules.value, fingerprint: "1" }
+      : { kind: "refused", cause: rules.error.message },
+  }).next;
+}
+
+function withLocal(imds: Record<string, unknown>, text: string) {
+  const id = btoa('{"id":"a","useLocalFileRules":true}');
+  const status = parsed({ ...V2, authorizationRules: { imds: { ...OPEN, ...imds, id } } });
+  const { effective } = localState(status, text);
+  const steps = policySteps({
+    status,
+    rules: { wireserver: null, imds: effective, hostga: null },
+    matching: "shadow",
+  });
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
   }
+}
+
+Deno.test("policySteps() compiles the merged item, and closes the endpoint whose file is refused", () => {
+  const merged = withLocal({}, '{"id":"f","defaultAccess":"deny"}');
+  assert.ok(merged.ok && merged.value.content.endpoints.imds.kind === "rules");
+  assert.equal(merged.value.content.endpoints.imds.rules.id, "a-useLocalFileRules-true_f");
+  assert.equal(merged.value.content.endpoints.imds.rules.defaultAllowed, false);
+  const closed = withLocal({}, "{");
+  assert.ok(closed.ok && closed.value.content.endpoints.imds.kind === "closed");
+  assert.equal(closed.value.content.endpoints.imds.mode, "enforce");
+  assert.notEqual(closed.value.content.digest, merged.value.content.digest);
 });
 
-Deno.test("buildPolicy() closes an endpoint whose default is to deny", () => {
-  const { endpoints } = v2(OPEN, { ...OPEN, defaultAccess: "deny" });
-  assert.equal(endpoints.imds.kind, "closed");
-  assert.match(JSON.stringify(endpoints.imds), /deny everything by default/);
+Deno.test("policySteps() lays an error of the local file to it, and one of the host's rules to the host", () => {
+  const bad = JSON.stringify({ ...RULES, privileges: [{ name: "q", path: "/%zz" }] });
+  const mine = withLocal({ rules: RULES }, `{"rules":${bad}}`);
+  assert.ok(mine.ok && mine.value.content.endpoints.imds.kind === "closed");
+  assert.match(mine.value.content.endpoints.imds.reason, /local rule file cannot be used/);
+  const theirs = withLocal(
+    { rules: { ...RULES, privileges: [{ name: "q", path: "/%zz" }] } },
+    '{"defaultAccess":"deny"}',
+  );
+  assert.ok(!theirs.ok);
 });
 
 Deno.test("buildPolicy() disables everything while the channel is not enabled", () => {
@@ -133,18 +243,9 @@ Deno.test("initialPolicy() enforces the built-in defaults", () => {
   assert.deepEqual(initialPolicy().endpoints, { wireserver: policy, imds: policy, hostga: policy });
 });
 
-Deno.test("installPolicy() keeps the snapshot for the same content and counts up for another", () => {
-  const first = firstPolicy(built(V1), 41);
-  assert.equal(first.epoch, 41);
-  assert.equal(installPolicy(first, built(V1)), first);
-  const second = installPolicy(first, v2(OPEN, null));
-  assert.equal(second.epoch, 42);
-  assert.notEqual(second.digest, first.digest);
-  assert.equal(installPolicy(second, built(V1)).epoch, 43);
-});
-
-Deno.test("installPolicy() returns a snapshot that nobody can edit", () => {
-  const snapshot = firstPolicy(v2(OPEN, { ...OPEN, rules: RULES }), 1);
+Deno.test("policySnapshot() is a snapshot that nobody can edit", () => {
+  const snapshot = policySnapshot(v2(OPEN, { ...OPEN, rules: RULES }), 41);
+  assert.equal(snapshot.epoch, 41);
   assert.ok(Object.isFrozen(snapshot));
   assert.ok(Object.isFrozen(snapshot.endpoints));
   for (const policy of Object.values(snapshot.endpoints)) assert.ok(Object.isFrozen(policy));

@@ -117,3 +117,11 @@ Deno.test("overallState() needs key latch, redirector and listener running, and 
 Deno.test("statusTimestamp() has three digits and no zone", () => {
   assert.equal(statusTimestamp(0), "1970-01-01T00:00:00.000");
 });
+
+Deno.test("statusDocument() says behind the contract's members how far the audit log reaches, once it is known", () => {
+  const auditLog = { seq: 12, hash: "ab".repeat(32), keptFromSeq: 3 };
+  const document = JSON.parse(statusDocument({ ...FACTS, auditLog }, "compact"));
+  assert.deepEqual(document.auditLog, auditLog);
+  assert.equal(Object.keys(document).at(-1), "auditLog");
+  assert.ok(!("auditLog" in JSON.parse(statusDocument({ ...FACTS, auditLog: null }, "compact"))));
+});

@@ -27,12 +27,13 @@ Deno.test("decodeBody() takes syntax and charset from the content type", () => {
   });
 });
 
-Deno.test("decodeBody() drops one byte order mark and replaces what is malformed", () => {
+Deno.test("decodeBody() keeps a byte order mark before JSON, drops it elsewhere, and replaces what is malformed", () => {
   const text = (bytes: number[], type: string | null = null) => {
     const decoded = decodeBody(type, Uint8Array.from(bytes));
     return decoded.ok ? decoded.value.text : decoded.error;
   };
-  assert.equal(text([0xef, 0xbb, 0xbf, 0x7b, 0x7d]), "{}");
+  assert.equal(text([0xef, 0xbb, 0xbf, 0x7b, 0x7d]), "\ufeff{}");
+  assert.equal(text([0xef, 0xbb, 0xbf, 0x3c, 0x61], "text/xml"), "<a");
   assert.equal(text([0xff, 0xfe, 0x61, 0x00], "x; charset=utf-16"), "a");
   assert.equal(text([0x61, 0xff, 0x62]), "a\ufffdb");
   assert.equal(text([0x61, 0x00, 0x62], "x; charset=utf-16"), "a\ufffd");
