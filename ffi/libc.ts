@@ -25,14 +25,6 @@ const SYMBOLS = {
   socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
   // int getsockopt(int fd, int level, int name, void *value, socklen_t *length)
   getsockopt: { parameters: ["i32", "i32", "i32", "buffer", "buffer"], result: "i32" },
-  // int getpeername(int fd, struct sockaddr *address, socklen_t *length)
-  getpeername: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
-  // int getsockname(int fd, struct sockaddr *address, socklen_t *length)
-  getsockname: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
-  // int shutdown(int fd, int how)
-  shutdown: { parameters: ["i32", "i32"], result: "i32" },
-  // int listen(int fd, int backlog)
-  listen: { parameters: ["i32", "i32"], result: "i32" },
   // ssize_t sendto(int fd, const void *data, size_t length, int flags, const struct sockaddr *to, socklen_t length)
   sendto: { parameters: ["i32", "buffer", "usize", "i32", "buffer", "u32"], result: "isize" },
   // int clock_gettime(clockid_t clock, struct timespec *time)
@@ -81,9 +73,6 @@ const SOCK_DGRAM = 2;
 const SOCK_CLOEXEC = 0o2000000;
 const SOL_SOCKET = 1;
 const SO_NETNS_COOKIE = 71;
-const IPPROTO_TCP = 6;
-const TCP_INFO = 11;
-const SHUT_RDWR = 2;
 const RLIMIT_NOFILE = 7;
 const O_PATH = 0o10000000;
 const O_CLOEXEC = 0o2000000;
@@ -100,9 +89,6 @@ const MS_NOSUID = 2n;
 const MS_NODEV = 4n;
 const MS_NOEXEC = 8n;
 
-/** Offset of `tcpi_bytes_received` (u64) in `struct tcp_info`. Source: linux/tcp.h. */
-const TCPI_BYTES_RECEIVED = 128;
-const TCP_INFO_BYTES = 136;
 /** `struct stat`: device and inode stand first on x86-64 and arm64; the rest differs. Source: asm/stat.h. */
 const STAT_BYTES = 144;
 const STAT_MODE_OFFSET = Deno.build.arch === "aarch64" ? 16 : 24;
@@ -114,12 +100,6 @@ export interface FileStatus {
   readonly inode: bigint;
   readonly mode: number;
   readonly uid: number;
-}
-
-/** An IPv4 end of a socket. */
-export interface InetAddress {
-  readonly address: string;
-  readonly port: number;
 }
 
 /** Name, primary group and ids of a user as the system's directories know them. */
@@ -134,9 +114,7 @@ export class Libc {
   readonly #lookups = Deno.dlopen("libc.so.6", LOOKUP_SYMBOLS);
   readonly #c = this.#library.symbols;
   readonly #stat = new StructBuffer(STAT_BYTES);
-  readonly #address = new StructBuffer(128);
   readonly #length = new StructBuffer(4);
-  readonly #tcpInfo = new StructBuffer(TCP_INFO_BYTES);
   readonly #time = new StructBuffer(16);
 
   /** Error number of the last failed call of this thread. */
@@ -278,50 +256,6 @@ export class Libc {
     const status = new StructBuffer(256);
     this.#check(this.#c.statfs(cString(path), status.bytes), () => `look at \`${path}\``);
     return status.u32(0);
-  }
-
-  /** Peer of a connected IPv4 socket; `null` when the descriptor is none. */
-  peerOf(fd: number): InetAddress | null {
-    this.#length.setU32(0, 128);
-    if (this.#c.getpeername(fd, this.#address.bytes, this.#length.bytes) !== 0) return null;
-    return this.#inetAddress();
-  }
-
-  /** Local end of an IPv4 socket; `null` when the descriptor is none. */
-  localOf(fd: number): InetAddress | null {
-    this.#length.setU32(0, 128);
-    if (this.#c.getsockname(fd, this.#address.bytes, this.#length.bytes) !== 0) return null;
-    return this.#inetAddress();
-  }
-
-  #inetAddress(): InetAddress | null {
-    const { bytes } = this.#address;
-    if (this.#address.u16(0) !== AF_INET) return null;
-    return {
-      address: `${bytes[4]}.${bytes[5]}.${bytes[6]}.${bytes[7]}`,
-      port: this.#address.netU16(2),
-    };
-  }
-
-  /** Bytes a TCP socket received since it was opened; 0 where the kernel does not say. */
-  bytesReceived(fd: number): number {
-    this.#length.setU32(0, TCP_INFO_BYTES);
-    if (
-      this.#c.getsockopt(fd, IPPROTO_TCP, TCP_INFO, this.#tcpInfo.bytes, this.#length.bytes) !== 0
-    ) return 0;
-    return this.#length.u32(0) < TCP_INFO_BYTES
-      ? 0
-      : Number(this.#tcpInfo.u64(TCPI_BYTES_RECEIVED));
-  }
-
-  /** Shuts both directions of a socket down. An already closed one is no error. */
-  shutDown(fd: number): void {
-    this.#c.shutdown(fd, SHUT_RDWR);
-  }
-
-  /** Sets the backlog of a listening socket. @throws ErrnoError */
-  setBacklog(fd: number, backlog: number): void {
-    this.#check(this.#c.listen(fd, backlog), () => `set the backlog to ${backlog}`);
   }
 
   /** Raises the limit of open descriptors to `wanted`, or as far as the system lets us; returns what it is now. */

@@ -205,7 +205,6 @@ async function superviseAgent(
       provision: (headers) => provision.answer(headers),
       aggregatedStatus: () => status.document("compact"),
     },
-    acceptedSockets: platform.acceptedSockets,
     logger: logger.child("proxy"),
     random: Math.random,
     limits: { headMs: config.requestHeadTimeoutMs, idleMs: config.idleConnectionTimeoutMs },
@@ -238,7 +237,6 @@ async function superviseAgent(
     { part: serviceWatch(platform), upWithinMs: null },
     { part: reconciler },
     { part: keeper, upWithinMs: null },
-    { part: proxy.reaper, upWithinMs: null },
     { part: proxy, stopWithinMs: LISTENER_STOP_MS },
   ];
   const onListening = () => {

@@ -1,6 +1,5 @@
 import type { Accounts, Inspector } from "../agent/caller/mod.ts";
 import type { EpochStore, KeyStage, KeyStore, RuleFiles } from "../agent/key_keeper/mod.ts";
-import type { AcceptedSockets } from "../agent/proxy/mod.ts";
 import type { Redirector } from "../agent/redirector/mod.ts";
 import type { RedactedText } from "../domain/identity/caller.ts";
 import type { EndpointMap } from "../domain/wire/endpoints.ts";
@@ -18,7 +17,6 @@ export interface Platform extends Disposable {
   readonly keyStore: KeyStore;
   readonly epochStore: EpochStore;
   readonly ruleFiles: RuleFiles;
-  readonly acceptedSockets: AcceptedSockets;
   readonly serviceNotify: ServiceNotify;
   /** How often to tell the service manager that the program lives, milliseconds; `null` when it does not watch. */
   readonly watchdogEveryMs: number | null;

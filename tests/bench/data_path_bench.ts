@@ -250,7 +250,6 @@ export function startAgent(
       aggregatedStatus: () => "{}",
     },
     logger: new MemoryLogger(),
-    acceptedSockets: { scan: async function* () {} },
     random: Math.random,
   });
   const stop = new AbortController();

@@ -64,27 +64,21 @@ e2eTest(
   },
 );
 
-e2eTest(
-  "HTTP/2 without a word before is refused, or arrives as a signed request like any other",
-  {},
-  async (scene) => {
-    const script = await scene.place("clients/http2_client.mjs");
-    const { value, host, audit } = await scene.observe(async () => {
-      const { stdout, stderr } = await scene.world.sandbox.run(
-        [nodePath() ?? "node", script, INSTANCE_URL],
-        AS_NOBODY,
-      );
-      assert.equal(stderr, "");
-      return JSON.parse(stdout);
-    });
-    // Without a Host field nobody can tell whose authority was meant.
-    assert.deepEqual(value, [403, 200]);
-    assert.deepEqual(host.map(({ version, verdict, isRoot }) => [version, verdict, isRoot]), [
-      ["1.1", "signed", false],
-    ]);
-    assert.deepEqual(audit.map((line) => [line["uid"], line["decision"]]), [
-      [null, "deny"],
-      [NOBODY.uid, "allow"],
-    ]);
-  },
-);
+e2eTest("HTTP/2 without a word before is refused and recorded", {}, async (scene) => {
+  const script = await scene.place("clients/http2_client.mjs");
+  const { value, host, audit } = await scene.observe(async () => {
+    const { stdout, stderr } = await scene.world.sandbox.run(
+      [nodePath() ?? "node", script, INSTANCE_URL],
+      AS_NOBODY,
+    );
+    assert.equal(stderr, "");
+    return JSON.parse(stdout);
+  });
+  assert.deepEqual(value, ["ERR_HTTP2_ERROR", "ERR_HTTP2_ERROR"]);
+  assert.deepEqual(host, []);
+  const refused = [IMDS, NOBODY.uid, "bad-request"];
+  assert.deepEqual(audit.map((line) => [line["ip"], line["uid"], line["reason"]]), [
+    refused,
+    refused,
+  ]);
+});

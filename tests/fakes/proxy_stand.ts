@@ -1,11 +1,12 @@
 import type { AuditEntry } from "../../src/agent/audit/mod.ts";
 import type { CallerResolver, ResolvedCaller } from "../../src/agent/caller/mod.ts";
 import type { AgentSnapshot } from "../../src/agent/key_keeper/mod.ts";
-import { type AcceptedSocket, Proxy, type ProxyLimits } from "../../src/agent/proxy/mod.ts";
+import { Proxy, type ProxyLimits } from "../../src/agent/proxy/mod.ts";
 import { FakeRedirector } from "../../src/agent/redirector/fake_redirector.ts";
 import { Upstream, type UpstreamLimits } from "../../src/agent/upstream/mod.ts";
 import { formatHostDate } from "../../src/domain/endorsement/mod.ts";
 import type { ConnectionRecord } from "../../src/domain/identity/mod.ts";
+import type { Refusal } from "../../src/domain/policy/mod.ts";
 import type { HeaderField, SocketAddress } from "../../src/domain/wire/mod.ts";
 import { Cell } from "../../src/runtime/cell.ts";
 import { SystemClock } from "../../src/runtime/system_clock.ts";
@@ -20,6 +21,8 @@ export interface StandOptions {
   readonly resolver?: CallerResolver;
   readonly mode?: "audit" | "disabled" | "enforce";
   readonly hasKey?: boolean;
+  /** What the audit log answers to every record: it could not be made. */
+  readonly unrecorded?: Refusal;
 }
 
 /** The date the host's clock of a stand shows. */
@@ -34,8 +37,6 @@ export class ProxyStand implements AsyncDisposable {
   readonly health: string[] = [];
   readonly snapshot: Cell<AgentSnapshot>;
   readonly proxy: Proxy;
-  /** What the system would show as accepted connections. */
-  accepted: AcceptedSocket[] = [];
   provisionHeaders: readonly HeaderField[] = [];
   readonly #upstream: Upstream;
   readonly #clients: RawClient[] = [];
@@ -68,7 +69,7 @@ export class ProxyStand implements AsyncDisposable {
       audit: {
         record: (entry) => {
           this.records.push(entry);
-          return null;
+          return options.unrecorded ?? null;
         },
       },
       upstream: this.#upstream,
@@ -80,11 +81,6 @@ export class ProxyStand implements AsyncDisposable {
         aggregatedStatus: () => `{"status":"here"}`,
       },
       logger: this.logger,
-      acceptedSockets: {
-        scan: async function* (this: void) {
-          yield await Promise.resolve([]);
-        },
-      },
       random: () => 0,
       limits: { sweepMs: 5, ...options.limits },
     });

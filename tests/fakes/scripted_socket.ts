@@ -1,10 +1,12 @@
-import type { HostSocket } from "../../src/agent/upstream/mod.ts";
+import type { ClientSocket } from "../../src/agent/proxy/client_connection.ts";
 
 /** A connection whose other end is the test: it decides what arrives, and when, and sees what was sent. */
-export class ScriptedSocket implements HostSocket {
+export class ScriptedSocket implements ClientSocket {
   /** Everything written so far. */
   readonly sent: Uint8Array[] = [];
   isClosed = false;
+  /** Whether it was said that nothing more is written. */
+  isWriteClosed = false;
   /** Reads asked for so far. */
   reads = 0;
   /** How `write` behaves: takes everything, takes a few bytes at a time, fails, or never ends. */
@@ -34,13 +36,13 @@ export class ScriptedSocket implements HostSocket {
     this.#serve();
   }
 
-  /** The host closes. */
+  /** The other end closes, or says that it sends no more. */
   end(): void {
     this.#ended = "closed";
     this.#serve();
   }
 
-  /** The host resets the connection. */
+  /** The other end resets the connection. */
   reset(): void {
     this.#ended = "reset";
     this.#serve();
@@ -71,6 +73,13 @@ export class ScriptedSocket implements HostSocket {
         return Promise.resolve(bytes.length);
     }
   }
+
+  closeWrite(): Promise<void> {
+    this.isWriteClosed = true;
+    return Promise.resolve();
+  }
+
+  setNoDelay(): void {}
 
   close(): void {
     if (this.isClosed) throw new Deno.errors.BadResource("closed already");

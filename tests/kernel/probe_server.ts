@@ -80,21 +80,10 @@ class Probe {
   #listen(): void {
     const { address: hostname, port } = ENDPOINTS.listener;
     const server = Deno.serve(
-      { hostname, port, onListen: () => {} },
+      { hostname, port, tcpBacklog: BACKLOG, onListen: () => {} },
       (request, info) => this.#answer(request, info.remoteAddr),
     );
     server.unref();
-    this.#deepenBacklog();
-  }
-
-  /** As the agent does: the accept queue that Deno asks for is too short for a rush. */
-  #deepenBacklog(): void {
-    for (const { name } of Deno.readDirSync("/proc/self/fd")) {
-      const fd = Number(name);
-      const local = this.#libc.localOf(fd);
-      if (local?.port !== ENDPOINTS.listener.port || this.#libc.peerOf(fd) !== null) continue;
-      this.#libc.setBacklog(fd, BACKLOG);
-    }
   }
 
   #answer(request: Request, from: Deno.NetAddr): Response {

@@ -13,7 +13,7 @@ export type RowId =
   | "held-policy"
   | "held-rotation"
   | "held-status"
-  | "held-scan"
+  | "held-sweep"
   | "connect-cost";
 
 /** What a row must reach, and what it is after. */
@@ -43,7 +43,7 @@ export const BUDGETS: readonly Budget[] = Object.freeze([
   row("held-policy", "event loop held by a policy reload", "ms", "low", 5, 1),
   row("held-rotation", "event loop held by a log rotation", "ms", "low", 5, 1),
   row("held-status", "event loop held by writing the status", "ms", "low", 5, 1),
-  row("held-scan", "event loop held by a scan of 5,000 connections", "ms", "low", 5, 1),
+  row("held-sweep", "event loop held by a look at 5,000 connections", "ms", "low", 5, 1),
   row("connect-cost", "time added to an unrelated connect()", "ns", "low", 300, 200),
 ]);
 

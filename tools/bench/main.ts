@@ -28,7 +28,7 @@ import { machineFacts, othersShare, resultJson, rowsOf, table } from "./report.t
 import { BenchStage, CANDIDATES, FLOORS } from "./stage.ts";
 import { measureStarts } from "./start.ts";
 
-const HELD: readonly RowId[] = ["held-policy", "held-rotation", "held-status", "held-scan"];
+const HELD: readonly RowId[] = ["held-policy", "held-rotation", "held-status", "held-sweep"];
 const STARTS: readonly RowId[] = ["start-listening", "start-signed"];
 /** Above this share of the processors a warning is due. */
 const MOST_BY_OTHERS = 0.1;

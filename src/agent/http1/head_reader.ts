@@ -37,6 +37,35 @@ export function findHeadEnd(bytes: Uint8Array, from: number, to: number): number
   return -1;
 }
 
+/** How many line breaks stand before a message: they are read over. Source: RFC 9112 2.2. */
+export function skipBlankLines(bytes: Uint8Array, from: number, to: number): number {
+  let at = from;
+  while (at < to && (bytes[at] === CR || bytes[at] === LF)) at++;
+  return at - from;
+}
+
+/** Like `findHeadEnd`, for the head of a client, whose lines may end with a bare line feed. */
+export function findRequestEnd(bytes: Uint8Array, from: number, to: number): number {
+  let at = bytes.indexOf(LF, from);
+  while (at !== -1 && at + 1 < to) {
+    if (bytes[at + 1] === LF) return at + 2;
+    if (bytes[at + 1] === CR && at + 2 < to && bytes[at + 2] === LF) return at + 3;
+    at = bytes.indexOf(LF, at + 1);
+  }
+  return -1;
+}
+
+/**
+ * Whether what has arrived of a request head can never become one: it does not begin like a method, or its first line is
+ * there and does not end in a version.
+ */
+export function isHopeless(bytes: Uint8Array, from: number, to: number): boolean {
+  if (to === from) return false;
+  if (TOKEN_LOWER[bytes[from]!] === 0) return true;
+  const lineEnd = bytes.subarray(from, to).indexOf(LF);
+  return lineEnd !== -1 && !/ HTTP\/\d\.\d\r?$/.test(latin1(bytes, from, from + lineEnd));
+}
+
 /** Parses the response head in `bytes[from, to)`, where `to` is what `findHeadEnd` returned. Source: RFC 9112 4 and 5. */
 export function parseResponseHead(
   bytes: Uint8Array,
@@ -63,20 +92,27 @@ export function parseResponseHead(
   } else if (lineEnd < 12) {
     return err("START_LINE");
   }
-  const headers = parseFields(bytes, from, from + lineEnd + 2, to, text, limits);
+  const headers = parseFields(bytes, from, from + lineEnd + 2, to, text, limits, false);
   return headers.ok ? ok({ version, status, reason, headers: headers.value }) : headers;
 }
 
-/** Parses the request head in `bytes[from, to)`, where `to` is what `findHeadEnd` returned. Source: RFC 9112 3 and 5. */
+/**
+ * Parses the request head in `bytes[from, to)`, where `to` is what `findHeadEnd` returned, or `findRequestEnd` where lines
+ * may end with a bare line feed. Source: RFC 9112 2.2, 3 and 5.
+ */
 export function parseRequestHead(
   bytes: Uint8Array,
   from: number,
   to: number,
   limits: HeadLimits,
+  bareLineFeeds = false,
 ): Result<RequestHead, Http1Fault> {
   if (to - from > limits.headBytes) return err("HEAD_TOO_LARGE");
   const text = latin1(bytes, from, to);
-  const lineEnd = text.indexOf("\r\n");
+  const lineFeed = text.indexOf("\n");
+  const isBare = text.charCodeAt(lineFeed - 1) !== CR;
+  if (isBare && !bareLineFeeds) return err("START_LINE");
+  const lineEnd = isBare ? lineFeed : lineFeed - 1;
   const methodEnd = text.indexOf(" ");
   const targetEnd = text.indexOf(" ", methodEnd + 1);
   if (methodEnd < 1 || targetEnd === -1 || targetEnd > lineEnd || targetEnd === methodEnd + 1) {
@@ -94,7 +130,8 @@ export function parseRequestHead(
   if (protocol !== "HTTP/1.1" && protocol !== "HTTP/1.0") {
     return err(protocol.startsWith("HTTP/") ? "VERSION" : "START_LINE");
   }
-  const headers = parseFields(bytes, from, from + lineEnd + 2, to, text, limits);
+  const fieldsAt = from + lineFeed + 1;
+  const headers = parseFields(bytes, from, fieldsAt, to, text, limits, bareLineFeeds);
   if (!headers.ok) return headers;
   return ok({
     method: text.slice(0, methodEnd),
@@ -112,10 +149,11 @@ function parseFields(
   to: number,
   text: string,
   limits: HeadLimits,
+  bareLineFeeds: boolean,
 ): Result<HeaderField[], Http1Fault> {
   const fields: HeaderField[] = [];
   let position = at;
-  const last = to - 2; // the blank line
+  const last = bytes[to - 2] === CR ? to - 2 : to - 1; // the blank line
   while (position < last) {
     if (fields.length === limits.fields) return err("TOO_MANY_FIELDS");
     const nameStart = position;
@@ -135,13 +173,14 @@ function parseFields(
     let valueEnd = position;
     for (;;) {
       const byte = bytes[position]!;
-      if (byte === CR) break;
+      if (byte === CR || (byte === LF && bareLineFeeds)) break;
       if (FIELD_CONTENT[byte] === 0) return err("FIELD");
       position++;
       if (byte !== SP && byte !== TAB) valueEnd = position;
     }
-    if (bytes[position + 1] !== LF) return err("FIELD");
-    position += 2;
+    if (bytes[position] === CR) position++;
+    if (bytes[position] !== LF) return err("FIELD");
+    position++;
     const name = text.slice(nameStart - base, nameEnd - base);
     fields.push([
       upper ? name.toLowerCase() : name,

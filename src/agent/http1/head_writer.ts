@@ -51,6 +51,38 @@ export function encodeRequestInto(
   return encode(`${method} ${target} HTTP/1.1\r\n`, headers, body, into);
 }
 
+/**
+ * The bytes of a response for a caller, a part of `into` when it fits there. The fields come from a parsed head or are the
+ * agent's own: one character per byte, no line breaks. `more` is finished lines that follow them.
+ */
+export function encodeResponseInto(
+  into: Uint8Array<ArrayBuffer>,
+  version: "1.0" | "1.1",
+  status: number,
+  reason: string,
+  headers: readonly HeaderField[],
+  more: string,
+  body: Uint8Array | null,
+): Uint8Array<ArrayBuffer> {
+  let text = `HTTP/${version} ${status} ${reason}\r\n`;
+  for (let i = 0; i < headers.length; i++) {
+    const field = headers[i]!;
+    text += field[0] + ": " + field[1] + "\r\n";
+  }
+  text += more + "\r\n";
+  const length = text.length + (body === null ? 0 : body.length);
+  const bytes = into.length < length ? new Uint8Array(length) : into.subarray(0, length);
+  const { read, written } = ENCODER.encodeInto(text, bytes);
+  // Above ASCII a character would have become two bytes.
+  if (read !== text.length || written !== text.length) writeLatin1(text, bytes);
+  if (body !== null) bytes.set(body, text.length);
+  return bytes;
+}
+
+function writeLatin1(text: string, into: Uint8Array): void {
+  for (let i = 0; i < text.length; i++) into[i] = text.charCodeAt(i);
+}
+
 const ENCODER = new TextEncoder();
 
 function encode(

@@ -1,8 +1,8 @@
 import type { Caller } from "../../domain/identity/mod.ts";
-import type { Mode, Refusal } from "../../domain/policy/mod.ts";
+import type { Mode, Refusal, VerdictRecord } from "../../domain/policy/mod.ts";
 import type { EndpointName, SocketAddress } from "../../domain/wire/mod.ts";
 import type { AuditDecision, AuditEntry } from "../audit/mod.ts";
-import type { Connection } from "./connections.ts";
+import type { ClientConnection } from "./client_connection.ts";
 
 /** What is known of a request so far; in the end its record. */
 export class Exchange {
@@ -13,23 +13,25 @@ export class Exchange {
   caller: Caller | null = null;
   mode: Mode | null = null;
   policyEpoch = 0;
+  /** What the rules said; `null` where none were asked. */
+  verdict: VerdictRecord | null = null;
   /** What Enforce would have said, when the policy only audits. */
   flagged: Refusal | null = null;
   signed = false;
-  /** The caller said that it sends nothing else on this connection. */
-  isLast = false;
   /** The caller left before it was answered. */
   isAbandoned = false;
   /** Whether the record was made. INVARIANT: exactly one for each request. */
   isRecorded = false;
-  /** Whether the request still counts as in flight. */
-  isOpen = true;
 
-  constructor(readonly id: number, readonly startedMs: number, public connection: Connection) {}
+  constructor(
+    readonly id: number,
+    readonly startedMs: number,
+    readonly connection: ClientConnection,
+  ) {}
 
   /** The record. `refusal` is `null` for a request that was served. */
   entry(status: number, refusal: Refusal | null, isError: boolean, nowMs: number): AuditEntry {
-    const flagged = this.flagged;
+    const { flagged, verdict } = this;
     let decision: AuditDecision = flagged === null ? "allow" : "flag";
     if (refusal !== null) decision = isError ? "error" : "deny";
     return {
@@ -48,6 +50,21 @@ export class Exchange {
       detail: refusal?.detail ?? flagged?.detail ?? "",
       signed: this.signed,
       elapsedMs: nowMs - this.startedMs,
+      canonicalTarget: this.connection.canonicalTarget?.text ?? null,
+      ruleSetId: verdict?.ruleSetId,
+      privilege: verdict?.privilege,
+      identity: verdict?.identity,
+      compat: verdict?.compat,
+      canonical: verdict?.canonical,
+      canonCode: codeOf(verdict),
     };
   }
+}
+
+/** The code of a target without a canonical form, where rules asked for one. */
+function codeOf(verdict: VerdictRecord | null): string | null {
+  const canonical = verdict?.canonical;
+  return canonical === undefined || canonical === "allow" || canonical === "deny"
+    ? null
+    : canonical;
 }

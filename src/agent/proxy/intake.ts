@@ -2,29 +2,18 @@ import {
   bodyLimitBytes,
   checkTarget,
   isTraversal,
+  type RawTarget,
   splitTarget,
 } from "../../domain/canonical/mod.ts";
 import type { Refusal } from "../../domain/policy/mod.ts";
 import {
-  type BodyFraming,
   type ClientRequest,
   clientRequest,
   type HeaderField,
   isMethod,
 } from "../../domain/wire/mod.ts";
-import { parseContentLength } from "../http1/mod.ts";
+import { type Http1Fault, requestFraming, type RequestHead } from "../http1/mod.ts";
 import { refusal } from "./refusal.ts";
-
-/** What the intake made of a request. Method and target are always there, for the record. */
-export interface Intake {
-  readonly method: string;
-  /** Without fragment. The whole URL where no target can be told apart. */
-  readonly target: string;
-  /** Whether the caller said that it sends nothing else on this connection; the server then closes it. */
-  readonly isLast: boolean;
-  /** A request that passed the guards, or why it did not. */
-  readonly outcome: ClientRequest | Refusal;
-}
 
 /** Whether the guards refused. */
 export function isRefusal(outcome: ClientRequest | Refusal): outcome is Refusal {
@@ -32,68 +21,88 @@ export function isRefusal(outcome: ClientRequest | Refusal): outcome is Refusal 
 }
 
 /**
- * Reads a request from the server, once, and applies the guards that need neither identity nor policy, in the order of
- * wire-protocol 9.2: syntax, declared size, method, target, traversal. They hold in every mode.
- *
- * @param request its `url` is the scheme, an authority and the target as received, nothing normalised
- * @param ownAuthority what the server writes for the authority when the client names none
- * @param maxFields header fields a request may have
+ * Makes a request of a head that was read, or says why not: the guards that need neither identity nor policy, in the order
+ * of wire-protocol 9.2: syntax, declared size, method, target, traversal. They hold in every mode.
  */
-export function takeIn(request: Request, ownAuthority: string, maxFields: number): Intake {
-  const method = request.method;
-  const url = request.url;
-  const head = readFields(request.headers);
-  const authority = head.host === null || head.host === "" ? ownAuthority : head.host;
-  const target = targetOf(url, authority);
-  const outcome = judge(method, target, head, maxFields);
-  return { method, target: target ?? url, isLast: head.isLast, outcome };
+export function takeIn(head: RequestHead): ClientRequest | Refusal {
+  const { method } = head;
+  const fields = forwardable(head.headers);
+  if (fields === null) {
+    return refusal(400, "header-not-ascii", "a header value has bytes above 0x7F");
+  }
+  const framing = requestFraming(head);
+  if (!framing.ok) return refusal(400, "bad-request", "the body's length is ambiguous");
+  const target = splitTarget(head.target);
+  // The destination is not known yet, so the larger limit holds for what would be exempt anywhere.
+  const bytes = framing.value.kind === "length" ? framing.value.bytes : 0;
+  if (bytes > bodyLimitBytes(method, target.target, "wireserver")) {
+    return refusal(413, "body-too-large", `a body of ${bytes} bytes is announced`);
+  }
+  if (!isMethod(method)) return refusal(405, "method-not-allowed", "the method is not served");
+  if (target.form === "authority") {
+    return refusal(400, "bad-request", "the target does not begin with a slash");
+  }
+  const origin = originForm(target, head.headers);
+  if (origin === null) {
+    return refusal(403, "ambiguous-target", "the target is not a path on the host dialled");
+  }
+  const checked = checkTarget(origin);
+  if (!checked.ok) return refusal(400, "bad-request", "the target has forbidden bytes");
+  if (isTraversal(origin.path)) {
+    return refusal(403, "path-traversal", "the path has `//` or `..`");
+  }
+  return clientRequest({ method, target: origin, headers: fields, framing: framing.value });
 }
 
-interface Fields {
-  readonly fields: HeaderField[];
-  readonly host: string | null;
-  readonly contentLength: string | null;
-  readonly transferEncoding: string | null;
-  readonly isAscii: boolean;
-  readonly isLast: boolean;
+/** Why bytes that are no request are refused. Source: wire-protocol 9.2, step 0. */
+export function syntaxRefusal(fault: Http1Fault): Refusal {
+  switch (fault) {
+    case "HEAD_TOO_LARGE":
+      return refusal(431, "head-too-large", "the head is too large");
+    case "TOO_MANY_FIELDS":
+      return refusal(431, "head-too-large", "there are too many header fields");
+    case "TARGET_TOO_LONG":
+      return refusal(414, "bad-request", "the target is too long");
+    default:
+      return refusal(400, "bad-request", SYNTAX[fault] ?? "the request is malformed");
+  }
 }
 
-const CLOSE = /(?:^|,)\s*close\s*(?:,|$)/i;
+const SYNTAX: Partial<Record<Http1Fault, string>> = {
+  START_LINE: "the request line is malformed",
+  VERSION: "the version is neither HTTP/1.0 nor HTTP/1.1",
+  FIELD: "a header field is malformed",
+  TRUNCATED: "the head broke off",
+};
+
 const PERSISTENCE = /^[\s,]*(?:(?:close|keep-alive)[\s,]*)*$/i;
 
-function readFields(headers: Headers): Fields {
-  const fields: HeaderField[] = [];
-  let host: string | null = null;
-  let contentLength: string | null = null;
-  let transferEncoding: string | null = null;
-  let isAscii = true;
-  let isLast = false;
-  // Five times as fast as iterating, which makes two objects for each field.
-  headers.forEach((value, name) => {
-    switch (name) {
-      case "host":
-        host = value;
-        break;
-      case "content-length":
-        contentLength = value;
-        break;
-      case "transfer-encoding":
-        transferEncoding = value;
-        break;
-      // DEVIATION D-40: whether the caller's connection stays open is between the caller and this proxy; the pooled one
-      // to the host has a life of its own. Anything else in the field, such as an upgrade, passes.
-      case "connection":
-        isLast = CLOSE.test(value);
-        if (PERSISTENCE.test(value)) return;
-        break;
-      case "keep-alive":
-      case "proxy-connection":
-        return;
-    }
-    isAscii &&= isAsciiText(value);
-    fields.push([name, value]);
-  });
-  return { fields, host, contentLength, transferEncoding, isAscii, isLast };
+/** The fields that may go on to the host; `null` when a value has bytes above ASCII. */
+function forwardable(headers: readonly HeaderField[]): readonly HeaderField[] | null {
+  let kept: HeaderField[] | null = null;
+  for (let i = 0; i < headers.length; i++) {
+    const field = headers[i]!;
+    if (!isAsciiText(field[1])) return null;
+    if (isForConnection(field)) kept ??= headers.slice(0, i);
+    else kept?.push(field);
+  }
+  return kept ?? headers;
+}
+
+/**
+ * DEVIATION D-40: whether the caller's connection stays open is between the caller and this proxy; the pooled one to the
+ * host has a life of its own. Anything else in the field, such as an upgrade, passes.
+ */
+function isForConnection(field: HeaderField): boolean {
+  switch (field[0]) {
+    case "connection":
+      return PERSISTENCE.test(field[1]);
+    case "keep-alive":
+    case "proxy-connection":
+      return true;
+    default:
+      return false;
+  }
 }
 
 /** A loop, because for text this short it is faster than a pattern. */
@@ -105,84 +114,17 @@ function isAsciiText(text: string): boolean {
 }
 
 /**
- * The request target within the URL; `null` when the URL's authority is not the one the client named in `Host`. That is
- * all that is left of an absolute-form target, and of HTTP/2.
+ * The target as a path and perhaps a query; `null` for every other form. An absolute form counts when it names the
+ * authority that `Host` names: then both say the same. DEVIATION D-45.
  */
-function targetOf(url: string, authority: string): string | null {
-  const start = "http://".length;
-  const end = start + authority.length;
-  if (!url.startsWith("http://") || !url.startsWith(authority, start)) return null;
-  return url.charCodeAt(end) === SLASH ? url.slice(end) : null;
-}
-
-const SLASH = 47;
-/** A host and perhaps a port. With anything else in it one could not tell where the authority of the URL ends. */
-const HOST_SYNTAX = /^[A-Za-z0-9._~:[\]-]*$/;
-
-function judge(
-  method: string,
-  text: string | null,
-  head: Fields,
-  maxFields: number,
-): ClientRequest | Refusal {
-  if (head.fields.length > maxFields) {
-    return refusal(431, "head-too-large", `more than ${maxFields} header fields`);
+function originForm(target: RawTarget, headers: readonly HeaderField[]): RawTarget | null {
+  if (target.form === "origin") return target;
+  if (target.form !== "absolute" || !/^http:\/\//i.test(target.target)) return null;
+  const { authority } = target;
+  const hosts = headers.filter((field) => field[0] === "host");
+  if (authority === null || authority === "" || hosts.length !== 1 || hosts[0]![1] !== authority) {
+    return null;
   }
-  if (!head.isAscii) {
-    return refusal(400, "header-not-ascii", "a header value has bytes above 0x7F");
-  }
-  if (head.host !== null && !HOST_SYNTAX.test(head.host)) {
-    return refusal(400, "bad-request", "the Host field is not a host and a port");
-  }
-  const framing = framingOf(head);
-  if (framing === null) return refusal(400, "bad-request", "the body's length is ambiguous");
-  const target = splitTarget(text ?? "");
-  // The destination is not known yet, so the larger limit holds for what would be exempt anywhere.
-  if (
-    framing.kind === "length" &&
-    framing.bytes > bodyLimitBytes(method, target.target, "wireserver")
-  ) {
-    return refusal(413, "body-too-large", `a body of ${framing.bytes} bytes is announced`);
-  }
-  if (!isMethod(method)) return refusal(405, "method-not-allowed", "the method is not served");
-  if (text === null) {
-    return refusal(403, "ambiguous-target", "the target names another authority than Host");
-  }
-  const checked = checkTarget(target);
-  if (!checked.ok) {
-    return checked.error === "TARGET_TOO_LONG"
-      ? refusal(414, "bad-request", "the target is too long")
-      : refusal(400, "bad-request", "the target has forbidden bytes");
-  }
-  // The server shows an asterisk-form target like this.
-  if (target.path === "/*") {
-    return refusal(403, "ambiguous-target", "the target may be an asterisk");
-  }
-  if (isTraversal(target.path)) {
-    return refusal(403, "path-traversal", "the path has `//` or `..`");
-  }
-  // DEVIATION D-41: the server hands no body of GET and HEAD out, and a request is forwarded whole or not at all.
-  if ((method === "GET" || method === "HEAD") && hasBody(framing)) {
-    return refusal(400, "bad-request", "a body with GET or HEAD");
-  }
-  return clientRequest({ method, target, headers: head.fields, framing });
-}
-
-const NO_BODY: BodyFraming = Object.freeze({ kind: "none" });
-const CHUNKED: BodyFraming = Object.freeze({ kind: "chunked" });
-
-/** How the body ends; `null` when that can be understood in two ways or not at all. Source: RFC 9112 6.3. */
-function framingOf(head: Fields): BodyFraming | null {
-  const { contentLength, transferEncoding } = head;
-  if (transferEncoding !== null) {
-    if (contentLength !== null || transferEncoding.toLowerCase() !== "chunked") return null;
-    return CHUNKED;
-  }
-  if (contentLength === null) return NO_BODY;
-  const bytes = parseContentLength(contentLength);
-  return bytes === -1 ? null : { kind: "length", bytes };
-}
-
-function hasBody(framing: BodyFraming): boolean {
-  return framing.kind === "chunked" || (framing.kind === "length" && framing.bytes > 0);
+  const origin = splitTarget(target.path + (target.query === null ? "" : `?${target.query}`));
+  return origin.form === "origin" ? origin : null;
 }

@@ -6,20 +6,16 @@ export interface ProxyLimits {
   readonly headMs: number;
   /** A connection without a request for this long is cut. */
   readonly idleMs: number;
-  /** How often connections are looked through. */
-  readonly scanMs: number;
-  /** A connection that was told to close is cut when its peer has not closed it by then. */
+  /** An answer that the caller does not take is given up after this. */
+  readonly stalledCallerMs: number;
+  /** How long what a caller still sends is read over, after the last answer of a connection. */
   readonly lingerMs: number;
-  /** How often time limits of bodies are looked at. */
+  /** How often time limits are looked at; they end up to that much late. */
   readonly sweepMs: number;
   /** How long running requests may go on after a stop. */
   readonly drainMs: number;
-  /** Connections remembered. One that is forgotten is attributed anew with its next request. */
-  readonly connections: number;
   /** Connections that may wait to be accepted; the system has its own maximum. */
   readonly backlog: number;
-  /** Header fields of a request; repeated names count once, because they arrive joined. */
-  readonly fields: number;
 }
 
 /** Source: wire-protocol 1.3, agent 13 items 3 and 8, design 4. */
@@ -27,11 +23,9 @@ export const PROXY_LIMITS: ProxyLimits = Object.freeze({
   bodyIdleMs: 30_000,
   headMs: 30_000,
   idleMs: 120_000,
-  scanMs: 5_000,
-  lingerMs: 250,
+  stalledCallerMs: 60_000,
+  lingerMs: 2_000,
   sweepMs: 250,
   drainMs: 5_000,
-  connections: 65_536,
   backlog: 16_384,
-  fields: 100,
 });

@@ -1,55 +1,62 @@
 import type { SocketAddress } from "../../domain/wire/mod.ts";
-import type { RequestInfo, ServerFacts } from "./pipeline.ts";
+import type { ClientSocket } from "./client_connection.ts";
 
-/** Serves one request; never throws. */
-export type Handler = (
-  request: Request,
-  info: RequestInfo,
-  server: ServerFacts,
-) => Response | Promise<Response>;
+/** An accepted connection. */
+export interface Accepted {
+  readonly socket: ClientSocket;
+  readonly peer: SocketAddress;
+}
 
-/** A server that accepts connections. */
+/** A socket that accepts connections. */
 export interface Listener {
   /** Where it really listens; the port is the system's choice when 0 was asked for. */
   readonly address: SocketAddress;
-  /** Settles when the server has ended, for whatever reason. */
-  readonly finished: Promise<void>;
-  /**
-   * Stops accepting, closes what is idle and waits for running requests, for ever if need be. The server's own way to break
-   * requests off throws once this was called; whoever cannot wait leaves them to the end of the process.
-   */
-  stop(): Promise<void>;
+  /** The next connection; `null` once the listener was closed. @throws what the system says, such as a want of descriptors */
+  accept(): Promise<Accepted | null>;
+  /** Stops accepting. Connections that were accepted live on. */
+  close(): void;
 }
 
 /**
- * Opens the listener. The only place that knows which server this is; what it does differently from what the protocol
- * asks for, and how that is met, is told in docs/adr/0004-listener.md.
+ * Opens the listener.
  *
+ * @param backlog connections that may wait to be accepted; the system has its own maximum
  * @throws Deno.errors.AddrInUse and other bind errors
  */
-export function openListener(at: SocketAddress, backlog: number, handler: Handler): Listener {
-  const traits = serverTraits(Deno.version.deno);
-  let server: ServerFacts = { ...traits, ownAuthority: `localhost:${at.port}` };
-  const http = Deno.serve({
+export function openListener(at: SocketAddress, backlog: number): Listener {
+  // The runtime takes the backlog here as it does for its HTTP server; only the type does not say so.
+  const options: Deno.TcpListenOptions & { readonly tcpBacklog: number } = {
     hostname: at.address,
     port: at.port,
     tcpBacklog: backlog,
-    onListen: () => {},
-    // The handler does not throw. What comes here is a stream that broke off: its connection is being closed already.
-    onError: () => new Response(null, { status: 500 }),
-  }, (request, info) => handler(request, info, server));
-  const { port } = http.addr;
-  server = { ...traits, ownAuthority: `localhost:${port}` };
+  };
+  const listener = Deno.listen(options);
+  let isClosed = false;
   return {
-    address: { address: at.address, port },
-    finished: http.finished,
-    stop: () => http.shutdown(),
+    address: { address: at.address, port: listener.addr.port },
+    async accept(): Promise<Accepted | null> {
+      for (;;) {
+        try {
+          const socket = await listener.accept();
+          const { hostname, port } = socket.remoteAddr;
+          return { socket, peer: { address: hostname, port } };
+        } catch (error) {
+          if (isClosed) return null;
+          if (!hasLeft(error)) throw error;
+        }
+      }
+    },
+    close(): void {
+      if (isClosed) return;
+      isClosed = true;
+      listener.close();
+    },
   };
 }
 
-/** What is known of the server of a Deno version: it was rewritten between 2.7 and 2.9. */
-export function serverTraits(version: string): Pick<ServerFacts, "compresses" | "closesWhenTold"> {
-  const [major = 0, minor = 0] = version.split(".").map(Number);
-  const isRewritten = major > 2 || (major === 2 && minor >= 9);
-  return { compresses: !isRewritten, closesWhenTold: !isRewritten };
+/** Whether accepting failed because the peer broke the connection off before it was accepted. */
+function hasLeft(error: unknown): boolean {
+  return error instanceof Deno.errors.NotConnected ||
+    error instanceof Deno.errors.ConnectionAborted ||
+    error instanceof Deno.errors.ConnectionReset;
 }

@@ -4,6 +4,7 @@ import {
   METADATA_HEADER,
   type ProvisionAnswer,
 } from "../../domain/wire/mod.ts";
+import { type Answer, localAnswer } from "./answer.ts";
 
 /** The two paths that the agent answers itself. */
 export interface LocalEndpoints {
@@ -34,11 +35,9 @@ export function hasMetadataHeader(headers: readonly HeaderField[]): boolean {
   return headerValue(headers, METADATA_HEADER) !== null;
 }
 
-const ENCODER = new TextEncoder();
+const JSON_TYPE: HeaderField = Object.freeze(["content-type", "application/json; charset=utf-8"]);
 
-/** A successful answer. */
-export function jsonResponse(json: string): Response {
-  return new Response(ENCODER.encode(json), {
-    headers: [["content-type", "application/json; charset=utf-8"]],
-  });
+/** A successful answer. Source: wire-protocol 10.1. */
+export function jsonAnswer(json: string, method: string, date: string): Answer {
+  return localAnswer(200, [JSON_TYPE], json, method, date, false);
 }

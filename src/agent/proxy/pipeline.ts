@@ -1,4 +1,4 @@
-import { bodyLimitBytes } from "../../domain/canonical/mod.ts";
+import { bodyLimitBytes, canonicalize, renderTarget } from "../../domain/canonical/mod.ts";
 import {
   endorse,
   exempt,
@@ -7,41 +7,48 @@ import {
   type LatchedKey,
   SigningError,
 } from "../../domain/endorsement/mod.ts";
-import type { Caller, ConnectionRecord } from "../../domain/identity/mod.ts";
-import { authorize, type Permitted, type Refusal } from "../../domain/policy/mod.ts";
+import type { Attribution, Caller, ConnectionRecord } from "../../domain/identity/mod.ts";
+import {
+  authorize,
+  divergenceLine,
+  type Matching,
+  type Permitted,
+  type Refusal,
+  type VerdictRecord,
+} from "../../domain/policy/mod.ts";
 import {
   CHANNEL_UNKNOWN,
   type ClientRequest,
   destinationKind,
   type EndpointMap,
   type EndpointName,
+  headerValue,
   provisionAnswerText,
 } from "../../domain/wire/mod.ts";
 import type { Cell } from "../../runtime/cell.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { AgentError } from "../../runtime/errors.ts";
 import type { Logger } from "../../runtime/logger.ts";
-import type { Sweeper } from "../../runtime/sweeper.ts";
+import { RateLimit } from "../../runtime/rate_limit.ts";
 import type { AuditTrail } from "../audit/mod.ts";
 import type { CallerResolver, ResolvedCaller } from "../caller/mod.ts";
+import type { Http1Fault, RequestHead } from "../http1/mod.ts";
 import { type AgentSnapshot, mayGoUnsigned } from "../key_keeper/mod.ts";
 import type { Redirector } from "../redirector/mod.ts";
 import { StaleConnectionError, type Upstream, type UpstreamResponse } from "../upstream/mod.ts";
 import { checkedStream, readWhole } from "./client_body.ts";
-import type { Connections } from "./connections.ts";
+import type { ClientConnection, RequestServer } from "./client_connection.ts";
 import { Exchange } from "./exchange.ts";
-import { isRefusal, takeIn } from "./intake.ts";
-import type { ProxyLimits } from "./limits.ts";
+import { isRefusal, syntaxRefusal, takeIn } from "./intake.ts";
 import {
   hasMetadataHeader,
-  jsonResponse,
+  jsonAnswer,
   type LocalEndpointName,
   localEndpointOf,
   type LocalEndpoints,
 } from "./local_endpoints.ts";
-import { refusal, refusalResponse, RefusedError } from "./refusal.ts";
-import { isRelayable, reply } from "./reply.ts";
-import type { ServerTraits } from "./server_traits.ts";
+import { refusal, refusalAnswer, RefusedError } from "./refusal.ts";
+import { reply } from "./reply.ts";
 
 /** Everything a request passes through. */
 export interface PipelineParts {
@@ -55,25 +62,7 @@ export interface PipelineParts {
   readonly upstream: Pick<Upstream, "forward">;
   readonly localEndpoints: LocalEndpoints;
   readonly logger: Logger;
-  readonly limits: ProxyLimits;
-  readonly connections: Connections;
-  readonly sweeper: Sweeper;
 }
-
-/** What the server says about a request besides the request. */
-export interface RequestInfo {
-  readonly remoteAddr: { readonly hostname: string; readonly port: number };
-  /** Settles when the answer is out or the caller is gone. */
-  readonly completed: Promise<void>;
-}
-
-/** What the server is, for all requests alike. */
-export interface ServerFacts extends ServerTraits {
-  /** What the server shows for the authority when a client names none. */
-  readonly ownAuthority: string;
-}
-
-type Answer = Response | Promise<Response>;
 
 /**
  * One request from its arrival to its answer, top to bottom. Nothing waits that need not: a request without a body, on a
@@ -81,8 +70,9 @@ type Answer = Response | Promise<Response>;
  *
  * INVARIANT: exactly one record for each request, whatever the exit, and none of a refusal later than its answer.
  */
-export class Pipeline {
+export class Pipeline implements Pick<RequestServer, "serve" | "isGone"> {
   readonly #parts: PipelineParts;
+  readonly #divergences = new RateLimit(DIVERGENCES);
   #requests = 0;
 
   constructor(parts: PipelineParts) {
@@ -94,45 +84,45 @@ export class Pipeline {
     return this.#requests;
   }
 
-  /** Serves one request. Never throws and never rejects. */
-  handle(request: Request, info: RequestInfo, server: ServerFacts): Answer {
-    const { hostname, port } = info.remoteAddr;
-    const nowMs = this.#parts.clock.monotonicMs();
-    const connection = this.#parts.connections.begin({ address: hostname, port }, nowMs);
-    const exchange = new Exchange(++this.#requests, nowMs, connection);
+  /** A connection was accepted: who made it is asked now, before it can be gone again. */
+  connected(connection: ClientConnection): void {
+    connection.attribution = this.#parts.redirector.attribute(connection.peer);
+  }
+
+  /** Whether the caller's end of the connection does not exist any more: the kernel forgets a connection with its socket. */
+  isGone(connection: ClientConnection): boolean {
+    return this.#parts.redirector.attribute(connection.peer).kind === "unattributed";
+  }
+
+  /** Serves one request, or answers what is none. Never throws. */
+  serve(connection: ClientConnection, head: RequestHead | Http1Fault): void {
+    const exchange = new Exchange(++this.#requests, this.#parts.clock.monotonicMs(), connection);
     try {
-      const answer = this.#takeIn(exchange, request, info, server);
-      if (!(answer instanceof Promise)) return answer;
-      return answer.catch((error) => this.#failed(exchange, error));
+      this.#takeIn(exchange, head);
     } catch (error) {
-      return this.#failed(exchange, error);
+      this.#failed(exchange, error);
     }
   }
 
   /** Guards, and the path that is answered to everybody. */
-  #takeIn(exchange: Exchange, request: Request, info: RequestInfo, server: ServerFacts): Answer {
-    const { method, target, isLast, outcome } = takeIn(
-      request,
-      server.ownAuthority,
-      this.#parts.limits.fields,
-    );
-    exchange.method = method;
-    exchange.target = target;
-    exchange.isLast = isLast;
-    if (isRefusal(outcome)) return this.#refuse(exchange, outcome);
-    const local = localEndpointOf(target);
-    if (local === "provision") return this.#answerLocally(exchange, outcome, local);
-    return this.#attribute(exchange, outcome, { request, info, server, local });
+  #takeIn(exchange: Exchange, head: RequestHead | Http1Fault): void {
+    if (typeof head === "string") return this.#turnAway(exchange, syntaxRefusal(head));
+    exchange.method = head.method;
+    exchange.target = withoutFragment(head.target);
+    const request = takeIn(head);
+    if (isRefusal(request)) return this.#turnAway(exchange, request);
+    const { connection } = exchange;
+    connection.expectBody(request.framing, wantsContinue(head));
+    const local = localEndpointOf(request.target);
+    if (local === "provision") return this.#answerLocally(exchange, request, local);
+    this.#attribute(exchange, request, local);
   }
 
-  /** Who is at the other end. */
-  #attribute(exchange: Exchange, request: ClientRequest, arrived: Arrived): Answer {
-    const { local } = arrived;
-    const { connection } = exchange;
-    const attribution = this.#parts.redirector.attribute(connection.peer, connection.attribution);
-    connection.attribution = attribution;
+  /** Who is at the other end. What the kernel said once of a socket holds for as long as the connection does. */
+  #attribute(exchange: Exchange, request: ClientRequest, local: LocalEndpointName | null): void {
+    const attribution = this.#attributionOf(exchange.connection);
     if (attribution.kind === "redirected") {
-      return this.#identify(exchange, request, arrived, attribution.record);
+      return this.#identify(exchange, request, local, attribution.record);
     }
     if (local !== null) {
       if (!hasMetadataHeader(request.headers)) return this.#refuse(exchange, NO_METADATA);
@@ -141,53 +131,76 @@ export class Pipeline {
         ? this.#answerLocally(exchange, request, local)
         : this.#refuse(exchange, STATUS_NEEDS_ELEVATED);
     }
-    return this.#refuse(exchange, attribution.kind === "direct" ? DIRECT : UNATTRIBUTED);
+    this.#refuse(exchange, attribution.kind === "direct" ? DIRECT : UNATTRIBUTED);
+  }
+
+  #attributionOf(connection: ClientConnection): Attribution {
+    const known = connection.attribution;
+    if (known !== null && known.kind !== "unattributed") return known;
+    return connection.attribution = this.#parts.redirector.attribute(connection.peer);
+  }
+
+  /** Refuses what got no further than the guards; its record still says who it was and where it was meant to go. */
+  #turnAway(exchange: Exchange, refused: Refusal): void {
+    const attribution = this.#attributionOf(exchange.connection);
+    if (attribution.kind !== "redirected") return this.#refuse(exchange, refused);
+    exchange.destination = attribution.record.destination;
+    const note = (caller: Caller | Refusal) => {
+      if (!("reason" in caller)) exchange.caller = caller;
+      this.#refuse(exchange, refused);
+    };
+    const caller = this.#callerOf(exchange.connection, attribution.record);
+    if (caller instanceof Promise) this.#later(exchange, caller, note);
+    else note(caller);
   }
 
   /** Who that is. */
   #identify(
     exchange: Exchange,
     request: ClientRequest,
-    arrived: Arrived,
+    local: LocalEndpointName | null,
     record: ConnectionRecord,
-  ): Answer {
+  ): void {
     exchange.destination = record.destination;
-    const caller = this.#callerOf(exchange, record);
-    return caller instanceof Promise
-      ? caller.then((resolved) => this.#address(exchange, request, arrived, resolved))
-      : this.#address(exchange, request, arrived, caller);
+    const caller = this.#callerOf(exchange.connection, record);
+    if (caller instanceof Promise) {
+      this.#later(
+        exchange,
+        caller,
+        (resolved) => this.#address(exchange, request, local, resolved),
+      );
+    } else {
+      this.#address(exchange, request, local, caller);
+    }
   }
 
   /** Where to: what was dialled decides, and nothing else. */
   #address(
     exchange: Exchange,
     request: ClientRequest,
-    arrived: Arrived,
+    local: LocalEndpointName | null,
     caller: Caller | Refusal,
-  ): Answer {
+  ): void {
     if ("reason" in caller) return this.#refuse(exchange, caller);
     exchange.caller = caller;
-    if (arrived.local !== null) return this.#status(exchange, request, caller);
+    if (local !== null) return this.#status(exchange, request, caller);
     const kind = destinationKind(caller.record.destination, this.#parts.endpoints);
     if (kind === "unknown") return this.#refuse(exchange, UNKNOWN_DESTINATION);
     if (kind === "listener") return this.#refuse(exchange, AGENT_LISTENER);
-    return this.#decide(exchange, request, arrived, caller, kind);
+    this.#decide(exchange, request, caller, kind);
   }
 
   /** The caller of the connection: resolved with its first request, checked with each later one. */
-  #callerOf(exchange: Exchange, record: ConnectionRecord): Caller | Refusal | Promise<Caller> {
-    let connection = exchange.connection;
-    if (connection.cookie !== null && connection.cookie !== record.cookie) {
-      connection = this.#parts.connections.renew(connection, exchange.startedMs);
-      exchange.connection = connection;
-    }
+  #callerOf(
+    connection: ClientConnection,
+    record: ConnectionRecord,
+  ): Caller | Refusal | Promise<Caller> {
     const known = connection.resolved;
     if (known !== null) {
       const state = known.check();
       if (state === "same") return known.caller;
       if (state === "gone") return CALLER_GONE;
     }
-    connection.cookie = record.cookie;
     const keep = (resolved: ResolvedCaller): Caller => {
       connection.resolved = resolved;
       return resolved.caller;
@@ -200,10 +213,9 @@ export class Pipeline {
   #decide(
     exchange: Exchange,
     request: ClientRequest,
-    arrived: Arrived,
     caller: Caller,
     endpoint: EndpointName,
-  ): Answer {
+  ): void {
     const snapshot = this.#parts.snapshot.get();
     // Redirected by what an earlier process left in the kernel, before this one has heard the host: nothing may leave unsigned.
     if (snapshot.channel === CHANNEL_UNKNOWN) return this.#refuse(exchange, NOT_DECIDED, true);
@@ -217,35 +229,46 @@ export class Pipeline {
       return this.#refuse(exchange, BODY_TOO_LARGE);
     }
     const decision = authorize({ request, endpoint, destination, caller }, policy);
-    if (decision.kind === "refuse") return this.#refuse(exchange, decision.refusal);
+    if (decision.kind === "refuse") {
+      this.#note(exchange, decision.verdict, policy.matching);
+      return this.#refuse(exchange, decision.refusal);
+    }
     const { permitted } = decision;
+    this.#note(exchange, permitted.verdict, policy.matching);
     if (permitted.grounds.kind === "audit-only") exchange.flagged = permitted.grounds.wouldRefuse;
     if (permitted.signing === "exempt") {
-      return this.#forwardExempt(exchange, permitted as Permitted<"exempt">, arrived, limitBytes);
+      return this.#forwardExempt(exchange, permitted as Permitted<"exempt">, limitBytes);
     }
     if (snapshot.key === null && !mayGoUnsigned(snapshot, endpoint)) {
       return this.#refuse(exchange, NO_KEY, true);
     }
     const required = permitted as Permitted<"required">;
-    return this.#forwardSigned(exchange, required, arrived, limitBytes, snapshot);
+    this.#forwardSigned(exchange, required, limitBytes, snapshot.key);
+  }
+
+  /** What the rules said goes into the record; where the two matchers disagree, into the log as well. */
+  #note(exchange: Exchange, verdict: VerdictRecord | null, matching: Matching): void {
+    exchange.verdict = verdict;
+    if (verdict === null || !verdict.divergence) return;
+    const line = divergenceLine(matching, verdict.ruleSetId, verdict, exchange.target);
+    if (line === null || !this.#divergences.admit(exchange.startedMs)) return;
+    const { logger } = this.#parts;
+    const untold = this.#divergences.takeTurnedAway();
+    logger.warn(line);
+    if (untold > 0) logger.warn("further divergences were not told", { count: untold });
   }
 
   /** The body is read, as a whole, only for a permitted request; then it is signed. */
   #forwardSigned(
     exchange: Exchange,
     permitted: Permitted<"required">,
-    arrived: Arrived,
     limitBytes: number,
-    snapshot: AgentSnapshot,
-  ): Answer {
+    key: LatchedKey | null,
+  ): void {
     const { framing } = permitted.subject.request;
-    const { key } = snapshot;
-    const body = framing.kind === "none" ? null : arrived.request.body;
-    if (body === null) return this.#sign(exchange, permitted, EMPTY, key, arrived);
-    const bounds = { limitBytes, idleMs: this.#parts.limits.bodyIdleMs };
-    return readWhole(body, framing, bounds, this.#parts.sweeper).then(
-      (whole) => this.#sign(exchange, permitted, whole, key, arrived),
-    );
+    if (framing.kind === "none") return this.#sign(exchange, permitted, EMPTY, key);
+    const body = readWhole(exchange.connection, framing, limitBytes);
+    this.#later(exchange, body, (whole) => this.#sign(exchange, permitted, whole, key));
   }
 
   #sign(
@@ -253,8 +276,7 @@ export class Pipeline {
     permitted: Permitted<"required">,
     body: Uint8Array,
     key: LatchedKey | null,
-    arrived: Arrived,
-  ): Answer {
+  ): void {
     let forwardable: Forwardable;
     try {
       forwardable = endorse(permitted, body, key, this.#parts.hostClock.now());
@@ -263,90 +285,76 @@ export class Pipeline {
       return this.#refuse(exchange, refusal(502, "signing-failed", error.message), true);
     }
     exchange.signed = forwardable.kind === "endorsed";
-    return this.#forward(exchange, forwardable, arrived);
+    this.#forward(exchange, forwardable);
   }
 
   /** Diagnostics uploads go unsigned and stream through. */
-  #forwardExempt(
-    exchange: Exchange,
-    permitted: Permitted<"exempt">,
-    arrived: Arrived,
-    limitBytes: number,
-  ): Answer {
+  #forwardExempt(exchange: Exchange, permitted: Permitted<"exempt">, limitBytes: number): void {
     const { framing } = permitted.subject.request;
-    const bounds = { limitBytes, idleMs: this.#parts.limits.bodyIdleMs };
-    const body = framing.kind === "none" ? null : arrived.request.body;
-    const stream = body === null ? null : checkedStream(body, framing, bounds, this.#parts.sweeper);
-    const forwardable = exempt(permitted, stream, this.#parts.hostClock.now());
-    return this.#forward(exchange, forwardable, arrived);
+    const stream = framing.kind === "none" ? null : checkedStream(exchange.connection, limitBytes);
+    this.#forward(exchange, exempt(permitted, stream, this.#parts.hostClock.now()));
   }
 
-  #forward(exchange: Exchange, forwardable: Forwardable, arrived: Arrived): Answer {
-    // Asking the server to tell when the caller leaves costs too much to do it for answers that come at once.
+  #forward(exchange: Exchange, forwardable: Forwardable): void {
     const onSlow = (giveUp: () => void) => {
-      const abandon = () => {
+      exchange.connection.whenGone(() => {
         exchange.isAbandoned = true;
         giveUp();
-      };
-      const { signal } = arrived.request;
-      if (signal.aborted) abandon();
-      else signal.addEventListener("abort", abandon, { once: true });
+      });
     };
-    return this.#parts.upstream.forward(
-      forwardable,
-      (answer) => this.#answered(exchange, answer, arrived),
-      onSlow,
-    );
+    const answered = (answer: UpstreamResponse) => this.#answered(exchange, answer);
+    this.#parts.upstream.forward(forwardable, answered, onSlow).catch((error) => {
+      this.#failed(exchange, error);
+    });
   }
 
-  #answered(exchange: Exchange, answer: UpstreamResponse, arrived: Arrived): Response {
-    if (!isRelayable(answer.status)) {
+  #answered(exchange: Exchange, answer: UpstreamResponse): void {
+    if (answer.status > 599) {
       if (answer.body instanceof ReadableStream) answer.body.cancel().catch(() => {});
       const detail = `the host answered with status ${answer.status}`;
       return this.#refuse(exchange, refusal(503, "upstream-failed", detail), true);
     }
-    const { response, closes, isStream } = reply(answer, exchange.method, arrived.server);
-    const nowMs = this.#parts.clock.monotonicMs();
-    this.#record(exchange, answer.status, null, false, nowMs);
-    if (isStream) {
-      const end = () => this.#end(exchange, closes, this.#parts.clock.monotonicMs());
-      arrived.info.completed.then(end, end);
-    } else {
-      this.#end(exchange, closes, nowMs);
+    const unrecorded = this.#record(exchange, answer.status, null, false);
+    const date = this.#parts.hostClock.now();
+    if (unrecorded === null) {
+      return exchange.connection.answer(reply(answer, exchange.method, date));
     }
-    return response;
+    if (answer.body instanceof ReadableStream) answer.body.cancel().catch(() => {});
+    exchange.connection.answer(refusalAnswer(unrecorded.status, exchange.method, date));
+  }
+
+  /** Goes on when `promised` is there; what it or the rest fails with is answered. */
+  #later<T>(exchange: Exchange, promised: Promise<T>, goOn: (value: T) => void): void {
+    promised.then(goOn).catch((error) => this.#failed(exchange, error));
   }
 
   // ---- exits
 
-  #status(exchange: Exchange, request: ClientRequest, caller: Caller): Response {
+  #status(exchange: Exchange, request: ClientRequest, caller: Caller): void {
     if (!hasMetadataHeader(request.headers)) return this.#refuse(exchange, NO_METADATA);
     if (!caller.elevated) return this.#refuse(exchange, STATUS_NEEDS_ELEVATED);
-    return this.#answerLocally(exchange, request, "aggregated-status");
+    this.#answerLocally(exchange, request, "aggregated-status");
   }
 
-  #answerLocally(exchange: Exchange, request: ClientRequest, name: LocalEndpointName): Response {
+  #answerLocally(exchange: Exchange, request: ClientRequest, name: LocalEndpointName): void {
     if (!hasMetadataHeader(request.headers)) return this.#refuse(exchange, NO_METADATA);
-    const { localEndpoints } = this.#parts;
+    const { localEndpoints, hostClock } = this.#parts;
     const json = name === "provision"
       ? provisionAnswerText(localEndpoints.provision(request.headers))
       : localEndpoints.aggregatedStatus();
-    const nowMs = this.#parts.clock.monotonicMs();
-    this.#record(exchange, 200, null, false, nowMs);
-    this.#end(exchange, false, nowMs);
-    return jsonResponse(json);
+    this.#record(exchange, 200, null, false);
+    exchange.connection.answer(jsonAnswer(json, exchange.method, hostClock.now()));
   }
 
-  #refuse(exchange: Exchange, refused: Refusal, isError = false): Response {
-    const unheard = exchange.isAbandoned || refused.reason === "body-incomplete";
-    const nowMs = this.#parts.clock.monotonicMs();
-    this.#record(exchange, unheard ? 0 : refused.status, refused, isError, nowMs);
-    this.#end(exchange, true, nowMs);
-    return refusalResponse(refused.status, exchange.method);
+  #refuse(exchange: Exchange, refused: Refusal, isError = false): void {
+    const { connection, method } = exchange;
+    const unheard = exchange.isAbandoned || connection.hasLeft;
+    this.#record(exchange, unheard ? 0 : refused.status, refused, isError);
+    connection.answer(refusalAnswer(refused.status, method, this.#parts.hostClock.now()));
   }
 
   /** The caller's body, or the host; else a bug, or a part that failed in an unforeseen way. The request goes nowhere. */
-  #failed(exchange: Exchange, error: unknown): Response {
+  #failed(exchange: Exchange, error: unknown): void {
     if (error instanceof RefusedError) return this.#refuse(exchange, error.refusal, true);
     if (error instanceof AgentError && error.code.startsWith("UPSTREAM_")) {
       return this.#refuse(exchange, upstreamRefusal(error), true);
@@ -358,42 +366,43 @@ export class Pipeline {
       error: name,
       text,
     });
-    return this.#refuse(exchange, refusal(500, "internal-error", name), true);
+    this.#refuse(exchange, refusal(500, "internal-error", name), true);
   }
 
+  /** Returns the refusal that has to be the answer where a record could not be made and must be. */
   #record(
     exchange: Exchange,
     status: number,
     refused: Refusal | null,
     isError: boolean,
-    nowMs: number,
-  ): void {
-    if (exchange.isRecorded) return;
+  ): Refusal | null {
+    if (exchange.isRecorded) return null;
     exchange.isRecorded = true;
-    this.#parts.audit.record(exchange.entry(status, refused, isError, nowMs));
-  }
-
-  #end(exchange: Exchange, closes: boolean, nowMs: number): void {
-    if (!exchange.isOpen) return;
-    exchange.isOpen = false;
-    const closeAtMs = closes ? nowMs + this.#parts.limits.lingerMs : Infinity;
-    const { connections } = this.#parts;
-    connections.end(exchange.connection, nowMs, closeAtMs);
-    // Nothing else comes, and the server closes it by itself: callers with a connection for each request are thousands.
-    if (exchange.isLast && !closes && exchange.connection.inFlight === 0) {
-      connections.forget(exchange.connection);
+    const { connection, method, target } = exchange;
+    const known = connection.canonicalTarget;
+    if (known === null || known.target !== target || known.method !== method) {
+      const canonical = canonicalize({ method, target });
+      const text = canonical.ok ? renderTarget(canonical.value) : null;
+      connection.canonicalTarget = { method, target, text };
     }
+    const nowMs = this.#parts.clock.monotonicMs();
+    return this.#parts.audit.record(exchange.entry(status, refused, isError, nowMs));
   }
 }
 
-/** What later steps need of the arrival. */
-interface Arrived {
-  readonly request: Request;
-  readonly info: RequestInfo;
-  readonly server: ServerFacts;
-  readonly local: LocalEndpointName | null;
+function withoutFragment(target: string): string {
+  const hash = target.indexOf("#");
+  return hash < 0 ? target : target.slice(0, hash);
 }
 
+/** Whether the caller waits to be asked for the body. Source: RFC 9110 10.1.1. */
+function wantsContinue(head: RequestHead): boolean {
+  return head.version === "1.1" &&
+    headerValue(head.headers, "expect")?.toLowerCase() === "100-continue";
+}
+
+/** Lines about matchers that disagree: callers could fill the log with them. */
+const DIVERGENCES = { burst: 20, perSecond: 1 };
 const EMPTY = new Uint8Array();
 const NO_METADATA = refusal(400, "metadata-header-missing", "the Metadata field is missing");
 const STATUS_NEEDS_ELEVATED = refusal(403, "status-needs-elevated", "the status is for root");

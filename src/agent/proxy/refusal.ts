@@ -1,5 +1,6 @@
 import type { Refusal, RefusalReason } from "../../domain/policy/mod.ts";
-import { METHODS } from "../../domain/wire/mod.ts";
+import { type HeaderField, METHODS } from "../../domain/wire/mod.ts";
+import { type Answer, localAnswer } from "./answer.ts";
 
 /** A refusal made by the proxy itself. */
 export function refusal(status: number, reason: RefusalReason, detail: string): Refusal {
@@ -14,39 +15,21 @@ export class RefusedError extends Error {
   }
 }
 
-const ENCODER = new TextEncoder();
-const PLAIN_TEXT = "text/plain; charset=utf-8";
+const PLAIN_TEXT: HeaderField = Object.freeze(["content-type", "text/plain; charset=utf-8"]);
+const ALLOW: HeaderField = Object.freeze(["allow", METHODS.join(", ")]);
 
 /**
  * The answer to a refused request: the status, an empty body and `connection: close`. Only 405 and 413 say more, because
  * clients of the platform have always seen it. The reason goes to the record, never to the client.
  * Source: wire-protocol 9.2.
  */
-export function refusalResponse(status: number, method: string): Response {
+export function refusalAnswer(status: number, method: string, date: string): Answer {
   switch (status) {
     case 405:
-      return new Response(ENCODER.encode("Method Not Allowed"), {
-        status,
-        headers: [
-          ["allow", METHODS.join(", ")],
-          ["content-type", PLAIN_TEXT],
-          ["connection", "close"],
-        ],
-      });
+      return localAnswer(status, [ALLOW, PLAIN_TEXT], "Method Not Allowed", method, date, true);
     case 413:
-      return new Response(ENCODER.encode("length limit exceeded"), {
-        status,
-        headers: [["content-type", PLAIN_TEXT], ["connection", "close"]],
-      });
+      return localAnswer(status, [PLAIN_TEXT], "length limit exceeded", method, date, true);
     default:
-      return new Response(method === "HEAD" ? lengthlessBody() : null, {
-        status,
-        headers: [["connection", "close"]],
-      });
+      return localAnswer(status, [], "", method, date, true);
   }
-}
-
-/** An empty body of unknown length: the server then states no `content-length`, which it would for no body at all. */
-export function lengthlessBody(): ReadableStream<Uint8Array<ArrayBuffer>> {
-  return new ReadableStream({ start: (controller) => controller.close() });
 }

@@ -9,7 +9,6 @@ import { AgentError } from "../../runtime/errors.ts";
 import { readNotifyTarget } from "../../runtime/service_notify.ts";
 import { SystemClock } from "../../runtime/system_clock.ts";
 import type { Platform, PlatformOptions } from "../platform.ts";
-import { OwnSockets } from "./accepted_sockets.ts";
 import { readBpfObject } from "./bpf_objects.ts";
 import { EpochFile } from "./epoch_file.ts";
 import { LinuxKeyStore } from "./key_store.ts";
@@ -59,7 +58,6 @@ export function openLinux(options: PlatformOptions): Platform {
     keyStore: new LinuxKeyStore(options.keyFolder, { kept: options.keptKeys }),
     epochStore: new EpochFile(options.keyFolder),
     ruleFiles: new LinuxRuleFiles(rulesFolder(options.keyFolder)),
-    acceptedSockets: new OwnSockets(libc, clock, options.endpoints.listener),
     serviceNotify: new SystemdNotify(libc, notifyTarget, logger.child("service")),
     watchdogEveryMs: notifyTarget?.watchdogEveryMs ?? null,
     raiseLimits: () => libc.raiseDescriptorLimit(WANTED_DESCRIPTORS),

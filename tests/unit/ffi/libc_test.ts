@@ -27,16 +27,6 @@ function failsWith(code: string | RegExp, attempted: RegExp) {
   };
 }
 
-/** Descriptor of the socket whose own end is `address` and whose peer's port is `peerPort`; 0 for a listener. */
-function descriptorOf(local: Deno.NetAddr, peerPort: number): number {
-  for (const { name } of Deno.readDirSync("/proc/self/fd")) {
-    const fd = Number(name);
-    if (libc.localOf(fd)?.port !== local.port) continue;
-    if ((libc.peerOf(fd)?.port ?? 0) === peerPort) return fd;
-  }
-  throw new Error(`no descriptor for ${local.port}`);
-}
-
 Deno.test("bootNs() is the time that the system says it is up", () => {
   const before = libc.bootNs();
   const uptime = Number(Deno.readTextFileSync("/proc/uptime").split(" ")[0]);
@@ -124,55 +114,6 @@ Deno.test("fileSystemType() knows the file system by its number", () => {
   assert.equal(libc.fileSystemType("/proc"), PROC_MAGIC);
   assert.notEqual(libc.fileSystemType("/"), PROC_MAGIC);
   assert.throws(() => libc.fileSystemType("/no/such"), failsWith("ENOENT", /\/no\/such/));
-});
-
-Deno.test("peerOf() and localOf() tell both ends of a connection, and null of everything else", async () => {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  using client = await Deno.connect({ port: listener.addr.port });
-  using server = await listener.accept();
-  const fd = descriptorOf(server.localAddr, server.remoteAddr.port);
-  assert.deepEqual(libc.peerOf(fd), { address: "127.0.0.1", port: client.localAddr.port });
-  assert.deepEqual(libc.localOf(fd), { address: "127.0.0.1", port: listener.addr.port });
-  using folder = libc.openFolder("/");
-  assert.equal(libc.peerOf(folder.number), null);
-  assert.equal(libc.localOf(folder.number), null);
-  assert.equal(libc.peerOf(9_999_999), null);
-});
-
-Deno.test("localOf() is null for an IPv6 socket", () => {
-  using listener = Deno.listen({ hostname: "::1", port: 0 });
-  for (const { name } of Deno.readDirSync("/proc/self/fd")) {
-    assert.notEqual(libc.localOf(Number(name))?.port, listener.addr.port);
-  }
-});
-
-Deno.test("bytesReceived() counts what came, read or not", async () => {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  using client = await Deno.connect({ port: listener.addr.port });
-  using server = await listener.accept();
-  const fd = descriptorOf(server.localAddr, server.remoteAddr.port);
-  assert.equal(libc.bytesReceived(fd), 0);
-  await client.write(new Uint8Array(1000));
-  await server.read(new Uint8Array(10));
-  assert.equal(libc.bytesReceived(fd), 1000);
-  using folder = libc.openFolder("/");
-  assert.equal(libc.bytesReceived(folder.number), 0);
-});
-
-Deno.test("shutDown() ends a connection on both sides", async () => {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  using client = await Deno.connect({ port: listener.addr.port });
-  using server = await listener.accept();
-  libc.shutDown(descriptorOf(server.localAddr, server.remoteAddr.port));
-  assert.equal(await client.read(new Uint8Array(1)), null);
-  assert.equal(await server.read(new Uint8Array(1)), null);
-});
-
-Deno.test("setBacklog() takes a listener, and says so when it is none", () => {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  libc.setBacklog(descriptorOf(listener.addr as Deno.NetAddr, 0), 100);
-  using folder = libc.openFolder("/");
-  assert.throws(() => libc.setBacklog(folder.number, 100), failsWith(/ENOTSOCK|EBADF/, /100/));
 });
 
 Deno.test("raiseDescriptorLimit() never lowers, and goes as far as it may", () => {

@@ -1,15 +1,15 @@
 /**
  * Measures how long each rare piece of work holds the event loop, and with it every request: a policy reload, the rotation
- * of a log, the writing of the status document, a scan of thousands of connections. Arguments: cgroup, folder, number of
- * connections. Says `ready` when it listens for those connections.
+ * of a log, the writing of the status document, a look at the time limits of thousands of connections. Arguments: cgroup,
+ * folder.
  *
  * @module
  */
 import { type AuditEntry, FileAuditTrail } from "../../../src/agent/audit/mod.ts";
 import { type AgentSnapshot, initialSnapshot } from "../../../src/agent/key_keeper/mod.ts";
+import { BufferPool } from "../../../src/agent/proxy/buffer_pool.ts";
+import { ClientConnection } from "../../../src/agent/proxy/client_connection.ts";
 import { PROXY_LIMITS } from "../../../src/agent/proxy/mod.ts";
-import { Connections } from "../../../src/agent/proxy/connections.ts";
-import { Reaper } from "../../../src/agent/proxy/reaper.ts";
 import {
   AggregateStatus,
   HealthBoard,
@@ -27,18 +27,21 @@ import { ENDPOINTS, parseKeyStatusSteps } from "../../../src/domain/wire/mod.ts"
 import { Cell } from "../../../src/runtime/cell.ts";
 import { slicedBy } from "../../../src/runtime/slices.ts";
 import { RollingFile } from "../../../src/runtime/rolling_file.ts";
+import { Sweeper } from "../../../src/runtime/sweeper.ts";
 import { longestGapMs } from "./gap_meter.ts";
 import { openParts, SILENT, tell } from "./open_parts.ts";
 
 const REPETITIONS = 9;
 const RULES = 200;
 const SUMMARY_ENTRIES = 1_000;
+const CONNECTIONS = 5_000;
+const SWEEP_MS = 20;
 const LOG_BYTES = 10 * 1024 * 1024;
 const NO_HEALTH = { report: () => {} };
 
-const [cgroup = "", folder = "", connections = "0"] = Deno.args;
+const [cgroup = "", folder = ""] = Deno.args;
 using platform = await openParts({ cgroup, folder });
-const { clock, redirector, acceptedSockets } = platform;
+const { clock, redirector } = platform;
 
 /** The gap of each of several runs, milliseconds. */
 async function gaps(work: (count: number) => Promise<unknown>): Promise<number[]> {
@@ -214,36 +217,31 @@ async function statusGaps(): Promise<number[]> {
   });
 }
 
-/** A scan of all connections while none of them says a word. */
-async function scanGaps(): Promise<{ gapsMs: number[]; scanMs: number[]; seen: number }> {
-  const { address, port } = ENDPOINTS.listener;
-  const server = Deno.serve({
-    hostname: address,
-    port,
-    tcpBacklog: 16_384,
-    onListen: () => tell("ready"),
-  }, () => new Response());
-  const known = new Connections(PROXY_LIMITS.connections);
-  const reaper = new Reaper(acceptedSockets, known, clock, PROXY_LIMITS, SILENT);
-  const { signal } = new AbortController();
-  for (let tries = 0; known.size < Number(connections) && tries < 100; tries++) {
-    await clock.sleep(100);
-    await reaper.scan(signal);
+/** The look at the time limits of connections, none of which is over. */
+async function sweepGaps(): Promise<number[]> {
+  const sweeper = new Sweeper(clock, SWEEP_MS);
+  const never = new Promise<never>(() => {});
+  const silent = {
+    read: () => never,
+    write: () => never,
+    closeWrite: () => never,
+    setNoDelay: () => {},
+    close: () => {},
+  };
+  const server = { serve: () => {}, isGone: () => false, cut: () => {}, closed: () => {} };
+  const buffers = new BufferPool();
+  for (let port = 0; port < CONNECTIONS; port++) {
+    const peer = { address: "127.128.0.1", port };
+    const limits = PROXY_LIMITS;
+    new ClientConnection({ peer, socket: silent, server, limits, sweeper, buffers }).start();
   }
-  const scanMs: number[] = [];
-  const gapsMs = await gaps(async () => {
-    const startedMs = performance.now();
-    await reaper.scan(signal);
-    scanMs.push(performance.now() - startedMs);
-  });
-  const seen = known.size;
-  server.shutdown();
-  return { gapsMs, scanMs, seen };
+  const gapsMs = await gaps(() => clock.sleep(5 * SWEEP_MS));
+  sweeper.close();
+  return gapsMs;
 }
 
-const scan = await scanGaps();
 tell({
-  scan,
+  sweepMs: await sweepGaps(),
   policyMs: await policyGaps(),
   rotationMs: await rotationGaps(),
   statusMs: await statusGaps(),

@@ -1,18 +1,26 @@
 import assert from "node:assert/strict";
 import type { AgentSnapshot } from "../../../../src/agent/key_keeper/mod.ts";
-import { serverTraits } from "../../../../src/agent/proxy/listener.ts";
-import { Proxy } from "../../../../src/agent/proxy/mod.ts";
+import { type Listener, openListener } from "../../../../src/agent/proxy/listener.ts";
+import { Proxy, type ProxyOptions } from "../../../../src/agent/proxy/mod.ts";
 import { Cell } from "../../../../src/runtime/cell.ts";
 import { FakeRedirector } from "../../../../src/agent/redirector/fake_redirector.ts";
 import { FakeClock } from "../../../fakes/fake_clock.ts";
+import { AgentError } from "../../../../src/runtime/errors.ts";
+import { ScriptedSocket } from "../../../fakes/scripted_socket.ts";
 import { MemoryLogger } from "../../../fakes/memory_logger.ts";
 import { ProxyStand, resolveToItself, STAND_DATE, until } from "../../../fakes/proxy_stand.ts";
 import { RawClient } from "../../../fakes/raw_client.ts";
 import { samplePolicy } from "../../../fakes/sample_request.ts";
 
 /** A proxy that answers nothing but its own paths. */
-function proxyOn(port: number, clock = new FakeClock(), logger = new MemoryLogger()): Proxy {
+function proxyOn(
+  port: number,
+  clock = new FakeClock(),
+  logger = new MemoryLogger(),
+  listen: ProxyOptions["listen"] = openListener,
+): Proxy {
   return new Proxy({
+    listen,
     clock,
     hostClock: { now: () => STAND_DATE },
     endpoints: {
@@ -29,18 +37,13 @@ function proxyOn(port: number, clock = new FakeClock(), logger = new MemoryLogge
       policy: samplePolicy(),
       targets: {},
     }),
-    audit: { record: () => {} },
+    audit: { record: () => null },
     upstream: { forward: () => Promise.reject(new Error("not asked")) },
     localEndpoints: {
       provision: () => ({ finished: true, errorMessage: "" }),
       aggregatedStatus: () => "{}",
     },
     logger,
-    acceptedSockets: {
-      scan: async function* () {
-        yield await Promise.resolve([]);
-      },
-    },
     random: () => 0,
   });
 }
@@ -150,7 +153,7 @@ Deno.test("Proxy serves many connections at once and counts requests", async () 
   assert.equal(stand.proxy.requestCount, 150);
 });
 
-Deno.test("Proxy answers are not compressed, on any runtime", async () => {
+Deno.test("Proxy passes bodies on as they are, whatever coding the caller would accept", async () => {
   await using stand = await ProxyStand.start();
   const body = JSON.stringify({ a: "b".repeat(2_000) });
   stand.host.answer = (_request, end) =>
@@ -166,8 +169,88 @@ Deno.test("Proxy answers are not compressed, on any runtime", async () => {
   assert.deepEqual(response.headers.find(([name]) => name === "etag"), ["etag", `"x"`]);
 });
 
-Deno.test("serverTraits() knows the two servers", () => {
-  assert.deepEqual(serverTraits("2.7.14"), { compresses: true, closesWhenTold: true });
-  assert.deepEqual(serverTraits("2.9.6"), { compresses: false, closesWhenTold: false });
-  assert.deepEqual(serverTraits("3.0.0"), { compresses: false, closesWhenTold: false });
+Deno.test("Proxy run() goes on accepting when the system is short of something, and says so meanwhile", async () => {
+  const clock = new FakeClock();
+  const logger = new MemoryLogger();
+  let failures = 3;
+  const closed = Promise.withResolvers<null>();
+  const listener: Listener = {
+    address: { address: "127.0.0.1", port: 1 },
+    accept: () =>
+      failures-- > 0 ? Promise.reject(new Error("Too many open files")) : closed.promise,
+    close: () => closed.resolve(null),
+  };
+  // The first connection after the failures is what tells that they are over.
+  const { promise: oneMore, resolve: connect } = Promise.withResolvers<void>();
+  const socket = new ScriptedSocket();
+  let hasOne = false;
+  const accept = async () => {
+    const next = listener.accept();
+    if (failures < 0 && !hasOne) {
+      hasOne = true;
+      await oneMore;
+      return { socket, peer: { address: "127.128.0.1", port: 5 } };
+    }
+    return await next;
+  };
+  const proxy = proxyOn(1, clock, logger, () => ({ ...listener, accept }));
+  const health: string[] = [];
+  const stop = new AbortController();
+  const running = proxy.run(stop.signal, {
+    report: (state, code) => void health.push(`${state} ${code}`),
+  });
+  await clock.advance(250);
+  assert.deepEqual(health, ["RUNNING listening", "STOPPED accept-failed"]);
+  assert.deepEqual(logger.texts("warn"), ["connections are not accepted"]);
+  await clock.advance(250);
+  connect();
+  await clock.settle();
+  assert.deepEqual(health.slice(2), ["RUNNING listening"]);
+  assert.equal(proxy.connectionCount, 1);
+  stop.abort();
+  await running;
+  assert.equal(socket.isClosed, true);
+  assert.equal(proxy.connectionCount, 0);
+});
+
+Deno.test("Proxy run() ends with an error when its listener is gone, so that another is opened", async () => {
+  const proxy = proxyOn(1, new FakeClock(), new MemoryLogger(), () => ({
+    address: { address: "127.0.0.1", port: 1 },
+    accept: () => Promise.reject(new Deno.errors.BadResource("Listener has been closed")),
+    close: () => {},
+  }));
+  await assert.rejects(
+    proxy.run(new AbortController().signal, { report: () => {} }),
+    (error) => error instanceof AgentError && error.code === "LISTENER_BIND",
+  );
+});
+
+Deno.test("Proxy accepts on when callers reset their connections before they are accepted", async () => {
+  await using stand = await ProxyStand.start();
+  const python = "import socket, struct, sys\n" +
+    "for _ in range(50):\n" +
+    "  s = socket.socket()\n" +
+    "  s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))\n" +
+    "  s.connect(('127.0.0.1', int(sys.argv[1])))\n" +
+    "  s.close()\n";
+  // Synchronously: nothing is accepted until all of them are gone again.
+  const { success } = new Deno.Command("python3", {
+    args: ["-c", python, String(stand.address.port)],
+  }).outputSync();
+  assert.ok(success);
+  const startedMs = performance.now();
+  const client = await stand.client();
+  await client.send("GET /a HTTP/1.1\r\nHost: h\r\n\r\n");
+  assert.equal((await client.response()).status, 200);
+  assert.ok(performance.now() - startedMs < 2_000);
+  assert.equal(stand.proxy.requestCount, 1);
+});
+
+Deno.test("Proxy counts the connections it cuts", async () => {
+  await using stand = await ProxyStand.start({ limits: { headMs: 30, idleMs: 60 } });
+  const [half, silent] = [await stand.client(), await stand.client()];
+  await half.send("GET /a");
+  assert.equal(await half.rest(), "");
+  assert.equal(await silent.rest(), "");
+  assert.deepEqual(stand.proxy.cut, { "head-not-complete": 1, idle: 1, "answer-not-taken": 0 });
 });
