@@ -208,7 +208,6 @@ function ofHost(item: AuthorizationItem | null): EffectiveItem | null {
     item: normalisedItem(item),
     remote: item,
     origin: "host",
-    localFile: null,
     closedBecause: null,
   };
 }
