@@ -177,7 +177,7 @@ export function itemDocument(item: Omit<AuthorizationItem, "source">): JsonObjec
 }
 
 /** Elements of a list that are taken between two pauses. */
-const ELEMENTS_IN_A_STEP = 512;
+const ELEMENTS_IN_A_STEP = 256;
 
 function* itemSteps(item: JsonObject): Generator<void, AuthorizationItem> {
   return {
@@ -230,6 +230,7 @@ function* listSteps<T>(
     elements.push(read(element));
     if (elements.length % ELEMENTS_IN_A_STEP === 0) yield;
   }
+  yield;
   return elements;
 }
 

@@ -26,7 +26,7 @@ export interface JsonSchema {
 }
 
 /** Elements that are looked at between two pauses. */
-const ELEMENTS_IN_A_STEP = 256;
+const ELEMENTS_IN_A_STEP = 128;
 const SHOWN_CHARACTERS = 60;
 
 /**
@@ -165,6 +165,8 @@ class CheckStop {
 class Walk {
   readonly #start: string;
   readonly #trail: (string | number)[] = [];
+  /** Counts over all lists: many short ones are one long one. */
+  #untilPause = ELEMENTS_IN_A_STEP;
 
   constructor(start: string) {
     this.#start = start;
@@ -177,11 +179,10 @@ class Walk {
       return;
     }
     if (node.kind === "array") {
-      let untilPause = ELEMENTS_IN_A_STEP;
       for (const [index, element] of (value as readonly JsonValue[]).entries()) {
         this.#at(index, () => this.#plain(node.items, element));
-        if (--untilPause > 0) continue;
-        untilPause = ELEMENTS_IN_A_STEP;
+        if (--this.#untilPause > 0) continue;
+        this.#untilPause = ELEMENTS_IN_A_STEP;
         yield;
       }
       return;
