@@ -26,6 +26,10 @@ async function execute(command: CommandLine): Promise<number> {
       const { auditCommand } = await import("./src/commands/audit.ts");
       return await auditCommand(command.args, output);
     }
+    case "policy": {
+      const { policyCommand } = await import("./src/commands/policy.ts");
+      return await policyCommand(command.args, output);
+    }
     case "console": {
       const { consoleCommand } = await import("./src/commands/console.ts");
       const { runAgent } = await import("./src/app.ts");

@@ -10,6 +10,7 @@ Guards the metadata endpoints of a virtual machine: every request is attributed 
   -w, --wait SECONDS       with --status: keep asking for so long
   -v, --version            print the version
   audit verify [FILE...]   find what was changed, deleted or cut in the audit log; see audit --help
+  policy TOOL [options]    check, explain, compare and suggest rules; see policy --help
   simulator [options]      play the platform's host; see simulator --help
   -h, --help               print this
 

@@ -8,7 +8,7 @@
 export { canonicalJson, canonicalJsonPieces, isJsonObject } from "./canonical_json.ts";
 export * from "./channel_state.ts";
 export * from "./client_request.ts";
-export type { DocumentCode, DocumentFault } from "./document_reader.ts";
+export { type DocumentCode, type DocumentFault, documentFault } from "./document_reader.ts";
 export * from "./endpoints.ts";
 export * from "./headers.ts";
 export { type KeyStatus, parseKeyStatus, parseKeyStatusSteps } from "./key_status.ts";
