@@ -128,7 +128,7 @@ const EXE_PATHS = [
   "./",
   "",
 ];
-const NAMES = ["n0", "n1", "n2", "N1", "n3", "n4", "__proto__", "constructor", ""];
+const NAMES = ["n0", "n1", "n2", "N1", "n3", "n4", "__proto__", "constructor", "", '["n0","n1"]'];
 const DEFAULTS = ["deny", "allow", "Allow", "ALLOW", "Deny", " allow", "", "permit"];
 const MODES = ["enforce", "Enforce", "ENFORCE", "audit", "Audit"];
 const METHODS = ["GET", "GET", "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"];

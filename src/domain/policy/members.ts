@@ -106,11 +106,12 @@ export function* readMembers(sources: MemberSources): Generator<void, Map<string
   const result = new Map<string, Members>();
   for (const [privilege, holders] of rolesOf) {
     if (isDue()) yield;
-    const key = holders.length === 1 ? holders[0]! : JSON.stringify(holders);
+    // A role may be called like a list of roles.
+    const key = holders.length === 1 ? `1${holders[0]!}` : JSON.stringify(holders);
     let members = united.get(key);
     if (members === undefined) {
       const names = holders.length === 1
-        ? named.get(key)!
+        ? named.get(holders[0]!)!
         : yield* unite(sources, holders.map((role) => named.get(role)!));
       united.set(key, members = new Members(names, classOf));
     }
