@@ -39,8 +39,10 @@ export function neighboursOf({ path, parameters }: GrantShape): readonly Neighbo
     renderTarget({ segments: parts, trailingSlash: slash, query });
   const withQuery = (changed: ReadonlyMap<string, readonly string[]>) =>
     renderTarget({ segments, trailingSlash, query: changed });
-  add("plain", spelled(path, parameters) ?? withPath(segments, trailingSlash));
-  add("plain", withPath(segments, trailingSlash));
+  const plain = withPath(segments, trailingSlash);
+  const written = plain.startsWith(path) ? null : spelled(path, parameters);
+  if (written !== null) add("plain", written);
+  add("plain", plain);
   add("below", withPath([...segments, STRANGE] as unknown as Segments));
   if (segments.length > 1) {
     const parent = segments.slice(0, -1) as unknown as Segments;
