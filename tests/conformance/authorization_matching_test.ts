@@ -21,6 +21,7 @@ import {
   type MatchVector,
   paths,
   patterns,
+  windowsPaths,
 } from "../vectors/authorization_vectors.ts";
 
 const NOBODY: CallerClaims = {
@@ -136,6 +137,33 @@ for (const { id, left, right, equal, why } of paths()) {
     assert.equal(pathKey(left, "unix") === pathKey(right, "unix"), equal, why);
   });
 }
+
+for (const { id, left, right, equal, why } of windowsPaths()) {
+  const relation = equal ? "equal" : "different";
+  Deno.test(`pathKey() finds on Windows ${id} ${relation}`, () => {
+    assert.equal(pathKey(left, "windows") === pathKey(right, "windows"), equal, why);
+  });
+}
+
+Deno.test("evaluate() names the shortest path of those that refuse", () => {
+  const { compiled } = compileItem(productionItem({
+    defaultAccess: "allow",
+    mode: "enforce",
+    id: "r",
+    rules: {
+      privileges: [
+        { name: "long", path: "/a/b/c" },
+        { name: "keyed", path: "/a", queryParameters: { k: "v" } },
+        { name: "short", path: "/a" },
+      ],
+      roles: [],
+      identities: [],
+      roleAssignments: [],
+    },
+  }));
+  const verdict = evaluate(compiled, questionOf("GET", "/a/b/c?k=v", NOBODY), "compat");
+  assert.deepEqual([verdict.privilege, verdict.identity, verdict.by], ["short", null, "rule"]);
+});
 
 for (const vector of decisions()) {
   Deno.test(`decide() answers ${vector.id} with ${vector.product}`, () => {

@@ -207,6 +207,10 @@ export function paths(): readonly PathVector[] {
   return readVectors(`${FOLDER}/identity.json`, ["left", "right", "equal"], "paths");
 }
 
+export function windowsPaths(): readonly PathVector[] {
+  return readVectors(`${FOLDER}/identity.json`, ["left", "right", "equal"], "windowsPaths");
+}
+
 export function lowerCase(): readonly LowerVector[] {
   return readVectors(`${FOLDER}/lower_case.json`, ["text", "lower"]);
 }
