@@ -47,10 +47,12 @@ function withInstalledModes(
     return policy.kind === "built-in" ? { kind: "built-in", mode } : { ...policy, mode };
   };
   const wireserver = inMode("wireserver");
+  const isSame = installed.wireserver.mode === installed.hostga.mode &&
+    installed.wireserver.closedBecause === installed.hostga.closedBecause;
   return {
     wireserver,
     imds: inMode("imds"),
-    hostga: endpoints.hostga === endpoints.wireserver ? wireserver : inMode("hostga"),
+    hostga: endpoints.hostga === endpoints.wireserver && isSame ? wireserver : inMode("hostga"),
   };
 }
 
