@@ -228,7 +228,8 @@ e2eTest("hostile heads", { label: "heads", limitMs: 120_000 }, async (scene) => 
       "/.%2e",
       "/a/%2e%2e%2fb",
     ];
-    const passed = ["/a/%2F%2Fb", "/a%5c%2e/b", "/a/%252e%252e/b", "/a/./b", "/b?x=//&y=/../"];
+    // No two with one canonical form: those would be counted as repetitions.
+    const passed = ["/a/%2F%2Fb", "/a%5c%2e/b", "/a/%252e%252e/b", "/a/./c", "/d?x=//&y=/../"];
     await hostile.play(root, true, [
       ...refused.map((target) => ({
         name: target,
@@ -455,7 +456,8 @@ e2eTest("nobody speaks for the agent while it has no key either", {
     [["unsigned", false]],
   );
   assert.equal(JSON.stringify(seen.host).includes("injected"), false);
-  assert.deepEqual(seen.audit.map((line) => line["signed"]), [false]);
+  const records = seen.audit.filter((line) => !("notice" in line));
+  assert.deepEqual(records.map((line) => line["signed"]), [false]);
   await nobody.end();
 });
 
