@@ -93,16 +93,20 @@ export async function policyExplainCommand(
   if (!asked.ok) return failed(asked.error, json, output);
   const rules = await policyOf(tool, options.value, asked.value.question.endpoint, context);
   if (!rules.ok) return failed(rules.error, json, output);
-  const { question, notes } = asked.value;
+  const { question, recorded } = asked.value;
   const { policy, matching, source } = rules.value;
   const report = explainRequest(question, policy, matching);
+  const { verdict } = report.judgement;
+  const notes = recorded === null || recorded === "error" || recorded === verdict
+    ? asked.value.notes
+    : [...asked.value.notes, `these rules say ${verdict}: they are not those that decided then`];
   if (json) {
-    output.out(`${JSON.stringify({ ...explainJson(report), source, notes: [...notes] })}\n`);
+    output.out(`${JSON.stringify({ ...explainJson(report), source, notes })}\n`);
   } else {
     output.out(explainText(report, source, tool.flag("all")));
     for (const note of notes) output.out(`\nnote: ${note}\n`);
   }
-  return report.judgement.verdict === "deny" ? 1 : 0;
+  return verdict === "deny" ? 1 : 0;
 }
 
 interface ExplainOptions {
@@ -136,6 +140,8 @@ function readOptions(tool: ParsedTool): Result<ExplainOptions, string> {
 interface Asked {
   readonly question: ExplainQuestion;
   readonly notes: readonly string[];
+  /** What an audit record says became of it; `null` where there is none. */
+  readonly recorded: string | null;
 }
 
 async function questionOf(
@@ -149,7 +155,7 @@ async function questionOf(
   if (!request.ok) return request;
   const claims = callerOfText(tool.text("caller")!);
   if (!claims.ok) return claims;
-  return ok({ question: { ...request.value, claims: claims.value }, notes: [] });
+  return ok({ question: { ...request.value, claims: claims.value }, notes: [], recorded: null });
 }
 
 async function questionOfAudit(
@@ -168,7 +174,7 @@ async function questionOfAudit(
       const { endpoint, method, path: target, claims } = record;
       const note = `the line stands for ${record.count} requests whose queries were not written: ` +
         "they are explained without a query";
-      return ok({ question: { endpoint, method, target, claims }, notes: [note] });
+      return ok({ question: { endpoint, method, target, claims }, notes: [note], recorded: null });
     }
     case "request": {
       const { endpoint, method, target, claims, damage } = record;
@@ -178,7 +184,11 @@ async function questionOfAudit(
         `${record.reason === null ? "" : ` (${record.reason})`}${epoch}`,
       ];
       if (damage !== null) notes.push(`the target was ${damage} when it was written`);
-      return ok({ question: { endpoint, method, target, claims }, notes });
+      return ok({
+        question: { endpoint, method, target, claims },
+        notes,
+        recorded: record.decision,
+      });
     }
   }
 }

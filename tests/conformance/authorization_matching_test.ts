@@ -165,6 +165,47 @@ Deno.test("evaluate() names the shortest path of those that refuse", () => {
   assert.deepEqual([verdict.privilege, verdict.identity, verdict.by], ["short", null, "rule"]);
 });
 
+Deno.test("evaluate() in enforce names the first privilege that the canonical request lacks", () => {
+  const { compiled } = compileItem(productionItem({
+    defaultAccess: "deny",
+    mode: "enforce",
+    id: "r",
+    rules: {
+      privileges: [
+        { name: "escaped", path: "/a%62" },
+        { name: "keyed", path: "/ab", queryParameters: { k: "v" } },
+      ],
+      roles: [{ name: "r", privileges: ["keyed"] }],
+      identities: [{ name: "anybody" }],
+      roleAssignments: [{ role: "r", identities: ["anybody"] }],
+    },
+  }));
+  const verdict = evaluate(compiled, questionOf("GET", "/ab?k=v&k=w", NOBODY), "enforce");
+  assert.deepEqual([verdict.compat, verdict.canonical, verdict.allowed], ["allow", "deny", false]);
+  assert.equal(verdict.privilege, "escaped");
+});
+
+Deno.test("decide() cuts a long name in its detail behind its beginning", () => {
+  const name = `begin${"x".repeat(1_000)}`;
+  const rules = compileItem(productionItem({
+    defaultAccess: "allow",
+    mode: "enforce",
+    id: "r",
+    rules: {
+      privileges: [{ name, path: "/" }],
+      roles: [],
+      identities: [],
+      roleAssignments: [],
+    },
+  })).compiled;
+  const policy: EndpointPolicy = { kind: "rules", mode: "enforce", rules };
+  const outcome = decide("imds", questionOf("GET", "/", NOBODY), policy, "compat");
+  assert.ok(outcome.verdict === "deny");
+  assert.equal(outcome.refusal.reason, "rule-denied");
+  assert.ok(outcome.refusal.detail.includes("`beginxxx"), outcome.refusal.detail);
+  assert.ok(outcome.refusal.detail.length < 300);
+});
+
 for (const vector of decisions()) {
   Deno.test(`decide() answers ${vector.id} with ${vector.product}`, () => {
     const { endpoint, method, target, elevated, item, mode, evaluates } = vector;

@@ -2,38 +2,51 @@
  * Plants faults in the engine, one at a time, and sees whether the tests notice. Writes `build/mutation.json`, prints a
  * report, and fails when less than 98 % are caught.
  *
- *     deno task mutate [--count=N] [--seed=N] [--file=TEXT] [--all]
+ *     deno task mutate [--count=N] [--seed=N] [--file=TEXT] [--all] [--again=REPORT]
  *
  * @module
  */
 import { runTool, SetupError, withProgress } from "../setup/mod.ts";
 import { findMutants, type Mutant, sample, SUBJECTS, wellFormed } from "./mutants.ts";
-import { type Excused, LEAST_PERCENT, mutantText, reportText, summarise } from "./report.ts";
+import {
+  type Excused,
+  isSameFault,
+  LEAST_PERCENT,
+  mutantText,
+  type MutationReport,
+  reportText,
+  summarise,
+} from "./report.ts";
 import { Bench, copyTree, type Trial } from "./trial.ts";
 
 const DEFAULT_COUNT = 400;
 const DEFAULT_SEED = 4;
 const BENCHES = 2;
-const USAGE = "usage: deno task mutate [--count=N] [--seed=N] [--file=TEXT] [--all]";
+const USAGE =
+  "usage: deno task mutate [--count=N] [--seed=N] [--file=TEXT] [--all] [--again=REPORT]";
 
 interface Options {
   readonly count: number;
   readonly seed: number;
   /** Only files whose path holds this text. */
   readonly file: string;
+  /** An earlier report: only what survived there. */
+  readonly again: string | null;
 }
 
 function parseOptions(args: readonly string[]): Options {
   let [count, seed, file] = [DEFAULT_COUNT, DEFAULT_SEED, ""];
+  let again: string | null = null;
   for (const arg of args) {
     const [name, value] = arg.split("=", 2);
     if (name === "--all") count = Infinity;
     else if (name === "--count" && isCount(value)) count = Number(value);
     else if (name === "--seed" && isCount(value)) seed = Number(value);
     else if (name === "--file" && value) file = value;
+    else if (name === "--again" && value) again = value;
     else if (name !== "--") throw SetupError.of(`there is no option \`${arg}\``, USAGE);
   }
-  return { count, seed, file };
+  return { count, seed, file, again };
 }
 
 function isCount(value: string | undefined): boolean {
@@ -65,8 +78,15 @@ function survivors(trials: readonly Trial[]): number {
   return trials.filter(({ fate }) => fate === "survived").length;
 }
 
+/** Those of `found` that survived in an earlier run. */
+function survivedIn(path: string, found: readonly Mutant[]): Mutant[] {
+  const report: MutationReport = JSON.parse(Deno.readTextFileSync(path));
+  const before = report.trials.filter(({ fate }) => fate === "survived");
+  return found.filter((mutant) => before.some((trial) => isSameFault(trial.mutant, mutant)));
+}
+
 async function main(): Promise<number> {
-  const { count, seed, file } = parseOptions(Deno.args);
+  const { count, seed, file, again } = parseOptions(Deno.args);
   const root = decodeURIComponent(new URL("../../", import.meta.url).pathname).replace(/\/$/, "");
   const excused: Excused[] = JSON.parse(
     Deno.readTextFileSync(new URL("excused.json", import.meta.url)),
@@ -77,7 +97,7 @@ async function main(): Promise<number> {
     await copyTree(root, tree);
     const files = SUBJECTS.filter((subject) => subject.includes(file));
     const found = await wellFormed(tree, await findMutants(tree, files), scratch);
-    const chosen = sample(found, count, seed);
+    const chosen = again === null ? sample(found, count, seed) : survivedIn(again, found);
     console.log(`${found.length} faults can be planted, ${chosen.length} are`);
     const report = summarise(seed, await tryAll(tree, chosen, scratch), excused);
     Deno.mkdirSync(`${root}/build`, { recursive: true });

@@ -1,13 +1,13 @@
 import type { Trial } from "./trial.ts";
 
+/** What tells a fault from others, also when lines move. */
+type FaultIdentity = Pick<
+  Trial["mutant"],
+  "file" | "context" | "kind" | "original" | "replacement"
+>;
+
 /** A fault that changes nothing anybody can see, and why. */
-export interface Excused {
-  readonly file: string;
-  /** The line as it stands in the file, without its indentation. */
-  readonly context: string;
-  readonly kind: string;
-  readonly original: string;
-  readonly replacement: string;
+export interface Excused extends FaultIdentity {
   readonly why: string;
 }
 
@@ -37,7 +37,9 @@ export function summarise(
 ): MutationReport {
   const count = (fate: Trial["fate"]) => trials.filter((trial) => trial.fate === fate).length;
   const survived = trials.filter(({ fate }) => fate === "survived");
-  const survivors = survived.filter(({ mutant }) => !excused.some((each) => isSame(each, mutant)));
+  const survivors = survived.filter(({ mutant }) =>
+    !excused.some((each) => isSameFault(each, mutant))
+  );
   const [byTests, byTime, byTypes] = [count("test"), count("time"), count("types")];
   const caught = byTests + byTime + byTypes;
   const counted = trials.length - (survived.length - survivors.length);
@@ -55,7 +57,8 @@ export function summarise(
   };
 }
 
-function isSame(excused: Excused, mutant: Trial["mutant"]): boolean {
+/** Whether two faults are the same one. */
+export function isSameFault(excused: FaultIdentity, mutant: FaultIdentity): boolean {
   return excused.file === mutant.file && excused.context === mutant.context &&
     excused.kind === mutant.kind &&
     excused.original === mutant.original && excused.replacement === mutant.replacement;

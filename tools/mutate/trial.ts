@@ -53,7 +53,7 @@ export class Bench {
     const startedMs = performance.now();
     const failed = await this.#tests([...GOLDEN, ...REST]);
     if (failed !== null) throw SetupError.of(`without a fault, ${failed}`, "mend the tests first");
-    this.#limitMs = Math.max(LEAST_LIMIT_MS, 5 * (performance.now() - startedMs));
+    this.#limitMs = Math.max(LEAST_LIMIT_MS, 3 * (performance.now() - startedMs));
   }
 
   /** Plants one fault, runs the tests that are nearest to it first, and takes it out again. */

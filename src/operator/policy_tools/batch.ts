@@ -166,9 +166,14 @@ function word<T extends string>(
     : ok(found);
 }
 
-/** What was made of texts that come again. Bounded in number and in characters; the least recently used leave. */
+/**
+ * What was made of texts that come again, kept from the second time on: where every line is new, nothing has to be kept and
+ * cleared away. Bounded in number and in characters; the least recently used leave.
+ */
 class TextCache<T> {
   readonly #kept: BoundedMap<string, T>;
+  /** Hashes of texts that came once. Two texts with one hash only mean that one is kept a line too early. */
+  readonly #once: Int32Array = new Int32Array(MOST_ONCE);
   #characters = 0;
 
   constructor() {
@@ -180,10 +185,10 @@ class TextCache<T> {
   get(text: string, make: (text: string) => T): T {
     const known = this.#kept.get(text);
     if (known !== undefined) return known;
+    if (!this.#isSecond(text) || text.length > MOST_KEPT_CHARACTERS) return make(text);
     // A part of a text keeps the whole of it in memory, here everything that was read together with the line.
     const copy = ` ${text}`.slice(1);
     const made = make(copy);
-    if (copy.length > MOST_KEPT_CHARACTERS) return made;
     this.#kept.set(copy, made);
     this.#characters += copy.length;
     while (this.#characters > MOST_KEPT_CHARACTERS) {
@@ -193,4 +198,27 @@ class TextCache<T> {
     }
     return made;
   }
+
+  #isSecond(text: string): boolean {
+    const hash = hashOf(text);
+    const place = hash & (MOST_ONCE - 1);
+    if (this.#once[place] === hash) return true;
+    this.#once[place] = hash;
+    return false;
+  }
+}
+
+/** A power of two. */
+const MOST_ONCE = 4096;
+/** About as many characters a hash looks at, spread over the text. */
+const HASHED = 512;
+
+/** FNV-1a over characters of the text. */
+function hashOf(text: string): number {
+  let hash = 0x811c9dc5 ^ text.length;
+  const step = Math.max(1, Math.floor(text.length / HASHED));
+  for (let at = 0; at < text.length; at += step) {
+    hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);
+  }
+  return hash | 1;
 }

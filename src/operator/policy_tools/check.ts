@@ -77,11 +77,15 @@ function checkItem(
   const steps = selfTest(compiled);
   let step = steps.next();
   while (step.done !== true) step = steps.next();
-  findings.push(...failuresOf(step.value, at));
+  findings.push(...selfTestFindings(step.value, at));
   return { endpoint, id: item.id, privileges, evaluations: step.value.evaluations };
 }
 
-function failuresOf({ failures, failureCount }: SelfTestReport, at: string): Finding[] {
+/** What a self-test found, as findings about the item at `at`. */
+export function selfTestFindings(
+  { failures, failureCount }: SelfTestReport,
+  at: string,
+): Finding[] {
   const found = failures.map((failure): Finding => ({
     severity: "error",
     code: "self-test",

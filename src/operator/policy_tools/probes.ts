@@ -38,29 +38,30 @@ export function* probesOf(
   const items = policies.flatMap((policy) => policy.kind === "rules" ? [policy.rules] : []);
   const everybody = distinctCallers(items.flatMap((item) => [...item.identities.values()]));
   const seen = new Set<string>();
-  let count = 0;
+  const isNew = (target: string, caller: ProbeCaller) => {
+    const { size } = seen;
+    return seen.add(`${target} ${claimsKey(caller.claims)}`).size > size;
+  };
   for (const target of ELSEWHERE) {
     for (const caller of [STRANGER_WITHOUT_RIGHTS, STRANGER, ...everybody]) {
-      if (count++ >= most) return { isCut: true };
-      yield { target, caller, mutation: "plain" };
+      if (seen.size >= most) return { isCut: true };
+      if (isNew(target, caller)) yield { target, caller, mutation: "plain" };
     }
   }
   for (const privilege of distinctPrivileges(items)) {
     const holders = holdersOf(items, privilege);
     const varied = distinct([
       ...holders.slice(0, MOST_VARIED_HOLDERS),
-      ...holders.slice(0, MOST_VARIED_HOLDERS).flatMap(nearMisses),
       STRANGER,
       STRANGER_WITHOUT_RIGHTS,
+      ...holders.slice(0, MOST_VARIED_HOLDERS).flatMap(nearMisses),
     ]);
     const all = distinct([...varied, ...holders, ...everybody]);
     const parameters = privilege.queryParameters ?? new Map<string, string>();
     for (const { name, target } of neighboursOf({ path: privilege.path, parameters })) {
       for (const caller of name === "plain" ? all : varied) {
-        const key = `${target} ${claimsKey(caller.claims)}`;
-        if (seen.has(key)) continue;
-        if (count++ >= most) return { isCut: true };
-        seen.add(key);
+        if (seen.size >= most) return { isCut: true };
+        if (!isNew(target, caller)) continue;
         yield { target, caller, mutation: name };
       }
     }

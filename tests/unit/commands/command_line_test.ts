@@ -55,6 +55,13 @@ Deno.test("parseCommandLine() leaves the arguments of audit alone", () => {
   });
 });
 
+Deno.test("parseCommandLine() leaves the arguments of policy alone", () => {
+  assert.deepEqual(parse("policy check --json x"), {
+    kind: "policy",
+    args: ["check", "--json", "x"],
+  });
+});
+
 Deno.test("parseCommandLine() calls everything else a usage error that names the argument", () => {
   const wrong: [string, RegExp][] = [
     ["--wait 5", /`--wait` goes together with `--status`/],

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { checkDocument } from "../../../../src/operator/policy_tools/check.ts";
+import { checkDocument, selfTestFindings } from "../../../../src/operator/policy_tools/check.ts";
 import { sampleItemJson, sampleStatusJson } from "./samples.ts";
 
 function check(value: unknown) {
@@ -71,4 +71,34 @@ Deno.test("checkDocument() tells missing lists, unused members and wanted local 
   assert.ok(codes.includes("warning list-missing"));
   assert.ok(codes.includes("warning member-unused"));
   assert.equal(codes.at(-1), "note local-rules-wanted");
+});
+
+Deno.test("selfTestFindings() tell privilege, mutation and request, and how many more there are", () => {
+  const failure = {
+    ruleSetId: "x",
+    privilege: "p",
+    mutation: "path-case",
+    method: "GET",
+    target: "/A",
+    caller: "member",
+    expected: "allow",
+    actual: "deny",
+  } as const;
+  const report = { ruleSetId: "x", privileges: 1, evaluations: 9, failures: [failure] };
+  const at = "$.imds.rules.privileges";
+  assert.deepEqual(selfTestFindings({ ...report, failureCount: 3 }, "$.imds"), [
+    {
+      severity: "error",
+      code: "self-test",
+      path: at,
+      message: 'privilege "p", mutation path-case: GET /A of a member gets deny, not allow',
+    },
+    {
+      severity: "error",
+      code: "self-test",
+      path: at,
+      message: "2 more requests did not get the verdict that they should",
+    },
+  ]);
+  assert.equal(selfTestFindings({ ...report, failureCount: 1 }, "$").length, 1);
 });
