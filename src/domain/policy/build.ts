@@ -8,7 +8,7 @@ import type { JsonValue } from "../wire/strict_json.ts";
 import { type CompiledItem, type CompileFinding, compileSteps } from "./compile.ts";
 import { type EffectiveItem, hostRules } from "./local_state.ts";
 import type { Matching } from "./question.ts";
-import { selfTest, type SelfTestFailure, type SelfTestReport } from "./self_test.ts";
+import { selfTest, type SelfTestFailure, type SelfTestReport } from "./self_test_run.ts";
 import type { EndpointPolicy, PolicySnapshot } from "./snapshot.ts";
 
 /** A policy that is not installed yet: a snapshot without its epoch. */

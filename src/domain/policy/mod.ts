@@ -30,6 +30,6 @@ export * from "./local_state.ts";
 export * from "./question.ts";
 export * from "./refusal.ts";
 export { type IdentityFragment, type Remedy, type RuleFragment } from "./remedy.ts";
-export { selfTest, type SelfTestFailure, type SelfTestReport } from "./self_test.ts";
+export { selfTest, type SelfTestFailure, type SelfTestReport } from "./self_test_run.ts";
 export * from "./snapshot.ts";
 export { ruleSetFault, ruleSetFaultSteps } from "./validate.ts";

@@ -5,7 +5,7 @@ import {
   selfTest,
   type SelfTestReport,
 } from "../../../../src/domain/policy/mod.ts";
-import { MAX_EVALUATIONS, MAX_FAILURES } from "../../../../src/domain/policy/self_test.ts";
+import { MAX_EVALUATIONS, MAX_FAILURES } from "../../../../src/domain/policy/self_test_run.ts";
 import { GrantNode } from "../../../../src/domain/policy/grant_tree.ts";
 import { IdentityIndex } from "../../../../src/domain/policy/identity_index.ts";
 import { Members } from "../../../../src/domain/policy/members.ts";
