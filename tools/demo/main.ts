@@ -13,6 +13,7 @@ import {
   requirements,
   RUN_TOOLS,
   runTool,
+  SetupError,
   withProgress,
 } from "../setup/mod.ts";
 import { kernelObjectsOf, stillThere } from "./kernel_objects.ts";
@@ -38,6 +39,7 @@ await runTool(async () => {
     console.log(USAGE);
     return 0;
   }
+  if (values.program !== undefined) await demandExecutable(values.program);
   requirements();
   await ensureTools([...BUILD_TOOLS, ...RUN_TOOLS, "curl", "bpftool"]);
   await buildBpf();
@@ -68,6 +70,15 @@ await runTool(async () => {
   console.log(`\nThe sandbox is gone. ${verdict}.`);
   return stage.crosses === 0 ? 0 : 1;
 });
+
+/** @throws SetupError when there is no program at `path` that could be started */
+async function demandExecutable(path: string): Promise<void> {
+  const status = await Deno.stat(path).catch(() => null);
+  const isExecutable = status?.isFile === true && ((status.mode ?? 0) & 0o111) !== 0;
+  if (!isExecutable) {
+    throw SetupError.of(`\`${path}\` is no executable file`, "make one with: deno task compile");
+  }
+}
 
 /** Shows how to play, and waits for Enter, the end of the input or Ctrl-C. */
 async function keep(world: World): Promise<void> {
