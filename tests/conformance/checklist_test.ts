@@ -60,3 +60,15 @@ function readText(file: string): string | null {
     throw error;
   }
 }
+
+Deno.test("every deviation that a table names is on the list of deviations", () => {
+  const list = Deno.readTextFileSync(new URL("../../docs/deviations.md", import.meta.url));
+  const folder = new URL("vectors/authorization/", TESTS);
+  const named = new Set<string>();
+  for (const { name } of Deno.readDirSync(folder)) {
+    const text = Deno.readTextFileSync(new URL(name, folder));
+    for (const [id] of text.matchAll(/\bD-\d+\b/g)) named.add(id);
+  }
+  assert.ok(named.size >= 8, [...named].join());
+  assert.deepEqual([...named].filter((id) => !list.includes(`| ${id} `)), []);
+});
