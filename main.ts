@@ -30,6 +30,10 @@ async function execute(command: CommandLine): Promise<number> {
       const { policyCommand } = await import("./src/commands/policy.ts");
       return await policyCommand(command.args, output);
     }
+    case "config": {
+      const { configCommand } = await import("./src/commands/config.ts");
+      return await configCommand(command.args, output);
+    }
     case "console": {
       const { consoleCommand } = await import("./src/commands/console.ts");
       const { runAgent } = await import("./src/app.ts");

@@ -7,6 +7,7 @@ export type CommandLine =
   | { readonly kind: "simulator"; readonly args: readonly string[] }
   | { readonly kind: "audit"; readonly args: readonly string[] }
   | { readonly kind: "policy"; readonly args: readonly string[] }
+  | { readonly kind: "config"; readonly args: readonly string[] }
   | { readonly kind: "help" }
   | { readonly kind: "usage"; readonly error: string };
 
@@ -28,6 +29,7 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
   if (args[0] === "simulator") return { kind: "simulator", args: args.slice(1) };
   if (args[0] === "audit") return { kind: "audit", args: args.slice(1) };
   if (args[0] === "policy") return { kind: "policy", args: args.slice(1) };
+  if (args[0] === "config") return { kind: "config", args: args.slice(1) };
   const found: Found = {
     help: false,
     version: false,

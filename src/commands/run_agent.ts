@@ -61,7 +61,7 @@ export async function runUntilStopped(
   const candidates = configCandidates(control.executable);
   const loaded = await loadConfig(options.configFile, candidates, control.environment);
   if (!loaded.ok) {
-    output.err(loaded.error.map((problem) => `${problem}\n`).join(""));
+    output.err(loaded.error.problems.map((problem) => `${problem}\n`).join(""));
     return 2;
   }
   const { config, warnings } = loaded.value;

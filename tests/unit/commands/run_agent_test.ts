@@ -105,7 +105,7 @@ Deno.test("runUntilStopped() refuses a configuration that it cannot use with 2 a
     );
     assert.equal(code, 2);
     assert.equal(output.stderr.trimEnd().split("\n").length, 2);
-    assert.match(output.stderr, /`cgroupRoot`: expected a text/);
+    assert.match(output.stderr, /`cgroupRoot` is 1, must be the path of a folder/);
     assert.equal(control.listening, 0);
   }));
 
