@@ -55,6 +55,8 @@ export interface AggregateFacts {
   readonly redirector: ModuleStatus;
   readonly listener: ModuleStatus;
   readonly telemetry: ModuleStatus;
+  /** `null` or absent: nothing is said of it. */
+  readonly configuration?: ModuleStatus | null;
   /** Requests since start. */
   readonly requestCount: number;
   readonly connections: readonly SummaryEntry[];
@@ -82,6 +84,8 @@ export function statusDocument(facts: AggregateFacts, form: "compact" | "pretty"
       proxyListenerStatus: moduleOf(facts.listener),
       telemetryLoggerStatus: moduleOf(facts.telemetry),
       proxyConnectionsCount: facts.requestCount,
+      // DEVIATION D-140: one more member, behind those of the contract.
+      ...configurationOf(facts.configuration ?? null),
     },
     proxyConnectionSummary: facts.connections.map(entryOf),
     failedAuthenticateSummary: facts.failedAuthentications.map(entryOf),
@@ -112,6 +116,10 @@ function moduleOf(module: ModuleStatus): { status: ModuleState; message: string 
     status: module.status,
     message: message === module.message ? message : message + "...",
   };
+}
+
+function configurationOf(module: ModuleStatus | null) {
+  return module === null ? {} : { configurationStatus: moduleOf(module) };
 }
 
 function auditLogOf(facts: AuditLogFacts | null): { auditLog?: AuditLogFacts } {
