@@ -54,13 +54,13 @@ export interface KeyKeeperOptions {
   /** Numbers policies; its first number is the one of the policy in `snapshot`. */
   readonly epochs: Pick<Epochs, "next">;
   readonly ruleFiles: RuleFiles;
-  /** How the two matchers count. */
+  /** How the two matchers count at first. */
   readonly matching: Matching;
   /** How long pieces of work may hold up everything else; at once by default. */
   readonly pace?: Pace;
   /** The keeper is its only writer. */
   readonly snapshot: Cell<AgentSnapshot>;
-  /** Time between polls, milliseconds. */
+  /** Time between polls at first, milliseconds. */
   readonly pollIntervalMs: number;
   /**
    * Told whenever the key question is settled (a key is held, or the host wants none) for the first time, after a change,
@@ -87,8 +87,12 @@ export class KeyKeeper implements Part {
   /** False while the host names another key than the one that is held, or none. */
   #isNamed = true;
   #lastPollWallMs: number | null = null;
+  readonly #pollResults = new Map<string, number>();
   readonly #source: PolicySource;
   readonly #pace: Pace;
+  #matching: Matching;
+  #pollIntervalMs: number;
+  #health: PollHealth | null = null;
   /** The document whose policy was built last, whatever came of it. */
   #built: KeyStatus | null = null;
   #installed: EffectiveRules | null = null;
@@ -103,6 +107,8 @@ export class KeyKeeper implements Part {
     this.#logger = options.logger.child(this.name);
     const { host, store, clock, ruleFiles } = options;
     this.#pace = options.pace ?? unpaced;
+    this.#matching = options.matching;
+    this.#pollIntervalMs = options.pollIntervalMs;
     this.#source = new PolicySource(ruleFiles, clock, this.#logger, this.#pace);
     this.#worker = new LatchWorker(host, store, clock, this.#logger);
     this.#timer = new PollTimer(clock, options.pollIntervalMs);
@@ -113,9 +119,33 @@ export class KeyKeeper implements Part {
     this.#timer.wake();
   }
 
+  /** Changes how the two matchers count. The policy that follows is built, tested and installed by the next poll. */
+  setMatching(matching: Matching): void {
+    if (matching === this.#matching) return;
+    this.#matching = matching;
+    this.#built = null;
+  }
+
+  /** Changes the time between polls, milliseconds; also of the wait that is under way. */
+  setPollInterval(intervalMs: number): void {
+    this.#pollIntervalMs = intervalMs;
+    this.#timer.setInterval(intervalMs);
+    this.#health?.setInterval(intervalMs);
+  }
+
   /** Whether the host wants a key to be held: neither disabled nor not heard yet. */
   isLatchedState(): boolean {
     return isLatchedState(this.#channel);
+  }
+
+  /** Polls since the start, by outcome: `ok`, or the code of what went wrong. A code is one of a closed list. */
+  get pollResults(): ReadonlyMap<string, number> {
+    return this.#pollResults;
+  }
+
+  /** When the host last answered, wall milliseconds; `null` before that. */
+  get lastPollWallMs(): number | null {
+    return this.#lastPollWallMs;
   }
 
   /** Facts for the status document. */
@@ -154,8 +184,9 @@ export class KeyKeeper implements Part {
   }
 
   async run(signal: AbortSignal, reporter: HealthReporter): Promise<void> {
-    const { clock, pollIntervalMs } = this.#options;
-    const health = new PollHealth(clock, pollIntervalMs, reporter);
+    const { clock } = this.#options;
+    const health = new PollHealth(clock, this.#pollIntervalMs, reporter);
+    this.#health = health;
     health.started();
     const watching = health.watch(signal);
     await this.#openStore();
@@ -200,15 +231,21 @@ export class KeyKeeper implements Part {
     } catch (error) {
       if (!(error instanceof AgentError)) throw error;
       if (signal.aborted) return false;
+      this.#countPoll(error.code);
       this.#logger.warn("key status is not to be had", { code: error.code, cause: error.message });
       health.failed(error.code, `Failed to get key status - ${error.message}`);
       // The host was heard, and what it says cannot be used.
       if (error.code === "HOST_DOCUMENT") this.#refuse(health, error.message, MESSAGES.unread);
       return false;
     }
+    this.#countPoll("ok");
     this.#noteStatus(status);
     this.#lastPollWallMs = clock.wallMs();
     return await this.#follow(status, health, signal, wanted);
+  }
+
+  #countPoll(result: string): void {
+    this.#pollResults.set(result, (this.#pollResults.get(result) ?? 0) + 1);
   }
 
   #noteStatus(status: KeyStatus): void {
@@ -265,7 +302,8 @@ export class KeyKeeper implements Part {
 
   /** The policy to publish: the one in use where nothing changed, or where the new one is not taken. */
   async #policyOf(status: KeyStatus, health: PollHealth): Promise<PolicySnapshot> {
-    const { snapshot, matching, epochs } = this.#options;
+    const { snapshot, epochs } = this.#options;
+    const matching = this.#matching;
     const { rules, changed } = await this.#source.follow(status.authorizationRules);
     const current = snapshot.get().policy;
     if (!changed && this.#built === status) {

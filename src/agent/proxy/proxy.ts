@@ -1,3 +1,4 @@
+import type { Caller } from "../../domain/identity/mod.ts";
 import type { SocketAddress } from "../../domain/wire/mod.ts";
 import { Backoff, DEFAULT_BACKOFF } from "../../runtime/backoff.ts";
 import { AgentError } from "../../runtime/errors.ts";
@@ -24,7 +25,7 @@ const ACCEPT_PAUSE_MS = 100;
 export class Proxy implements Part {
   readonly name = "proxy-listener";
   readonly #options: ProxyOptions;
-  readonly #limits: ProxyLimits;
+  #limits: ProxyLimits;
   readonly #sweeper: Sweeper;
   readonly #pipeline: Pipeline;
   readonly #server: RequestServer;
@@ -65,6 +66,22 @@ export class Proxy implements Part {
   /** Open connections. */
   get connectionCount(): number {
     return this.#connections.size;
+  }
+
+  /** The callers of the open connections that a process made, as far as they were resolved. At most `limit`. */
+  callersOf(pid: number, limit: number): Caller[] {
+    const callers: Caller[] = [];
+    for (const { attribution, resolved } of this.#connections) {
+      if (callers.length >= limit) break;
+      if (attribution?.kind !== "redirected" || attribution.record.process.tgid !== pid) continue;
+      if (resolved !== null) callers.push(resolved.caller);
+    }
+    return callers;
+  }
+
+  /** Changes how long connections may keep the agent waiting; those that are open keep what they began with. */
+  setTimeLimits(limits: Pick<ProxyLimits, "headMs" | "idleMs">): void {
+    this.#limits = { ...this.#limits, ...limits };
   }
 
   /** Connections cut since the start, by reason. */

@@ -17,6 +17,7 @@ export interface ModuleParts {
   readonly redirector: string;
   readonly listener: string;
   readonly telemetry: string;
+  readonly configuration?: string;
 }
 
 /** Counts of requests, as the audit trail keeps them. */
@@ -69,11 +70,14 @@ export class AggregateStatus {
 
   /** A text that changes when a reader would want a new document at once: with any module's state, the channel, the key or the policy. */
   signature(): string {
-    const { keyLatch, redirector, listener, telemetry } = this.#modules();
+    const { keyLatch, redirector, listener, telemetry, configuration } = this.#modules();
     const { secureChannelState, keyGuid, extra } = this.#options.keyLatchFacts();
     const states = [keyLatch, redirector, listener, telemetry].map((module) => module.status);
+    const settings = configuration === null
+      ? ""
+      : `${configuration.status} ${configuration.message}`;
     const policy = [extra?.["activePolicyEpoch"], extra?.["lastFailedInstallAt"]];
-    return [...states, secureChannelState, keyGuid, ...policy].join("\n");
+    return [...states, settings, secureChannelState, keyGuid, ...policy].join("\n");
   }
 
   #modules() {
@@ -84,6 +88,7 @@ export class AggregateStatus {
       redirector: this.#module(parts.redirector),
       listener: this.#module(parts.listener),
       telemetry: this.#module(parts.telemetry),
+      configuration: parts.configuration === undefined ? null : this.#module(parts.configuration),
     };
   }
 

@@ -701,3 +701,29 @@ Deno.test("run() never lets a key into a log line or a health message", () =>
     const written = JSON.stringify([stand.logger.lines, stand.health, stand.keeper.facts()]);
     assert.ok(!written.toUpperCase().includes("ABABAB"));
   }));
+
+Deno.test("setMatching() counts with the policy of the next poll, under a number of its own", () =>
+  withStand(async (stand) => {
+    await stand.start();
+    const before = stand.cell.get().policy;
+    stand.keeper.setMatching("shadow");
+    await stand.poll();
+    assert.equal(stand.cell.get().policy, before, "the same word changes nothing");
+    stand.keeper.setMatching("enforce");
+    await stand.poll();
+    const { policy } = stand.cell.get();
+    assert.equal(policy.matching, "enforce");
+    assert.ok(policy.epoch > before.epoch);
+  }));
+
+Deno.test("setPollInterval() counts for the wait that is under way", () =>
+  withStand(async (stand) => {
+    await stand.start();
+    const polls = () => stand.host.calls.filter((call) => call === "status").length;
+    assert.equal(polls(), 1);
+    stand.keeper.setPollInterval(1_000);
+    await stand.settle();
+    await stand.clock.advance(1_000);
+    await stand.settle();
+    assert.equal(polls(), 2);
+  }));

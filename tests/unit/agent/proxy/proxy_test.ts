@@ -254,3 +254,14 @@ Deno.test("Proxy counts the connections it cuts", async () => {
   assert.equal(await silent.rest(), "");
   assert.deepEqual(stand.proxy.cut, { "head-not-complete": 1, idle: 1, "answer-not-taken": 0 });
 });
+
+Deno.test("Proxy setTimeLimits() holds for the connections that come after it", async () => {
+  await using stand = await ProxyStand.start({ limits: { headMs: 60_000, idleMs: 60_000 } });
+  const before = await stand.client();
+  stand.proxy.setTimeLimits({ headMs: 60_000, idleMs: 30 });
+  const after = await stand.client();
+  assert.equal(await after.rest(), "");
+  assert.equal(stand.proxy.cut.idle, 1);
+  await before.send("GET /provision HTTP/1.1\r\nHost: a\r\nMetadata: true\r\n\r\n");
+  assert.equal((await before.response()).status, 200);
+});

@@ -119,3 +119,40 @@ Deno.test("AggregateStatus.signature() changes with states, channel and key, not
   setFacts({ keyGuid: "x" });
   assert.ok(distinct());
 });
+
+Deno.test("AggregateStatus.signature() changes with what is said of the configuration", () => {
+  const clock = new FakeClock();
+  const health = new HealthBoard(clock);
+  const status = new AggregateStatus({
+    clock,
+    version: "1.2.3",
+    health,
+    parts: {
+      monitor: "status",
+      keyLatch: "key_keeper",
+      redirector: "redirector",
+      listener: "proxy",
+      telemetry: "telemetry",
+      configuration: "configuration",
+    },
+    counts: {
+      requestCount: 0,
+      connectionSummary: () => [],
+      failedAuthenticationSummary: () => [],
+    },
+    keyLatchFacts: () => ({
+      secureChannelState: "Unknown",
+      keyGuid: null,
+      keyIncarnationId: null,
+      wireServerRuleId: "",
+      imdsRuleId: "",
+    }),
+  });
+  const before = status.signature();
+  health.reporter("configuration").report("STOPPED", "CONFIG_REFUSED", "kept");
+  assert.notEqual(status.signature(), before);
+  assert.deepEqual(JSON.parse(status.document("compact")).proxyAgentStatus.configurationStatus, {
+    status: "STOPPED",
+    message: "kept",
+  });
+});
