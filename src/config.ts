@@ -25,6 +25,11 @@ export interface Config {
   readonly enableHttpProxyTrace: boolean;
   /** How the verdicts of the two matchers count. */
   readonly matching: "compat" | "shadow" | "enforce";
+  /** The Unix socket that operators ask; `null`: none is served. */
+  readonly controlSocket: string | null;
+  /** Where metrics are pushed to; `null`: nowhere. */
+  readonly otlpEndpoint: string | null;
+  readonly otlpIntervalMs: number;
   readonly maxConnectionsPerUser: number;
   readonly maxConnectionsOfRoot: number;
   readonly requestHeadTimeoutMs: number;
@@ -62,6 +67,8 @@ export const CONFIG_DEFAULTS = Object.freeze(
     bpfFolder: "/sys/fs/bpf/azure-proxy-agent",
     enableHttpProxyTrace: false,
     canonicalRequestMode: "shadow",
+    controlSocket: "/run/azure-proxy-agent/control.sock",
+    otlpIntervalInSeconds: 60,
     maxConnectionsPerUser: 4096,
     maxConnectionsOfRoot: 16_384,
     requestHeadTimeoutInSeconds: 30,
@@ -111,6 +118,7 @@ function readConfig(reader: KeyReader, namedFile: boolean): Config {
   const seconds = (
     key:
       | "pollKeyStatusIntervalInSeconds"
+      | "otlpIntervalInSeconds"
       | "requestHeadTimeoutInSeconds"
       | "idleConnectionTimeoutInSeconds",
   ) => 1000 * reader.integer(key, defaults[key]);
@@ -137,6 +145,9 @@ function readConfig(reader: KeyReader, namedFile: boolean): Config {
     ),
     enableHttpProxyTrace: reader.flag("enableHttpProxyTrace", defaults.enableHttpProxyTrace),
     matching: readMatching(reader),
+    controlSocket: reader.text("controlSocket", defaults.controlSocket) || null,
+    otlpEndpoint: readCollector(reader),
+    otlpIntervalMs: seconds("otlpIntervalInSeconds"),
     maxConnectionsPerUser: count("maxConnectionsPerUser"),
     maxConnectionsOfRoot: count("maxConnectionsOfRoot"),
     requestHeadTimeoutMs: seconds("requestHeadTimeoutInSeconds"),
@@ -151,6 +162,16 @@ function readStatusFolder(reader: KeyReader, logFolder: string): string {
   const folder = logFolder === "" ? FIXED_STATUS_FOLDER : logFolder;
   reader.noteDerived("statusFolder", folder);
   return folder;
+}
+
+/** The whole address of a collector's metrics; the empty text counts as not given. */
+function readCollector(reader: KeyReader): string | null {
+  const text = reader.text("otlpEndpoint", null) ?? "";
+  if (text === "") return null;
+  const url = URL.parse(text);
+  if (url?.protocol === "http:" || url?.protocol === "https:") return url.href;
+  reader.errors.push("`otlpEndpoint` must be an address such as http://127.0.0.1:4318/v1/metrics");
+  return null;
 }
 
 /** DEVIATION D-102: `shadow` unless another word is given; others take anything else for `off`. */

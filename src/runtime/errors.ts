@@ -7,6 +7,7 @@ export type ErrorCode =
   | "CGROUP_MISSING"
   | "CONFIG_INVALID"
   | "CONFIG_READ"
+  | "CONTROL_SOCKET"
   | "EPOCH_STORE_READ"
   | "EPOCH_STORE_WRITE"
   | "ERRNO"

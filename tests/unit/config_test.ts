@@ -42,6 +42,9 @@ Deno.test("decodeConfig() fills every default and freezes the result", () => {
     fileLogLevelForSystemEvents: "error",
     enableHttpProxyTrace: false,
     matching: "shadow",
+    controlSocket: "/run/azure-proxy-agent/control.sock",
+    otlpEndpoint: null,
+    otlpIntervalMs: 60_000,
     maxConnectionsPerUser: 4096,
     maxConnectionsOfRoot: 16_384,
     requestHeadTimeoutMs: 30_000,
@@ -274,5 +277,29 @@ Deno.test("docs/configuration.md lists every key with its default", async () => 
   assert.deepEqual([...rows.keys()].sort(), [...KNOWN_CONFIG_KEYS].sort());
   for (const [key, value] of Object.entries(CONFIG_DEFAULTS)) {
     assert.equal(rows.get(key)?.[3], `\`${value}\``, key);
+  }
+});
+
+Deno.test("decodeConfig() takes an empty text for no control socket, and a collector only by its whole address", () => {
+  const decode = (more: object) =>
+    decodeConfig(
+      JSON.stringify({ logFolder: "/l", eventFolder: "/e", latchKeyFolder: "/k", ...more }),
+      { environment: () => undefined, namedFile: false },
+    );
+  const none = decode({ controlSocket: "", otlpEndpoint: "" });
+  assert.ok(none.ok);
+  assert.equal(none.value.config.controlSocket, null);
+  assert.equal(none.value.config.otlpEndpoint, null);
+  const set = decode({
+    otlpEndpoint: "http://127.0.0.1:4318/v1/metrics",
+    otlpIntervalInSeconds: 5,
+  });
+  assert.ok(set.ok);
+  assert.equal(set.value.config.otlpEndpoint, "http://127.0.0.1:4318/v1/metrics");
+  assert.equal(set.value.config.otlpIntervalMs, 5_000);
+  for (const otlpEndpoint of ["127.0.0.1:4318", "file:///etc/passwd", "collector"]) {
+    const wrong = decode({ otlpEndpoint });
+    assert.ok(!wrong.ok);
+    assert.match(wrong.error.join(), /`otlpEndpoint` must be an address/);
   }
 });

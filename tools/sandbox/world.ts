@@ -74,6 +74,7 @@ export class World {
           ebpfProgramName: "redirector.o",
           cgroupRoot: sandbox.cgroup,
           bpfFolder: `${sandbox.folder}/bpf`,
+          controlSocket: `${sandbox.folder}/run/control.sock`,
           fileLogLevel: "Info",
           ...options.config,
         }),

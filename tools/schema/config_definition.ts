@@ -82,6 +82,15 @@ export const CONFIG_DEFINITION = z.object({
     defaults.canonicalRequestMode,
   ),
   canonicalRequest: z.optional(canonicalRequest),
+  controlSocket: z._default(
+    text("The socket that operators ask; the empty text: none."),
+    defaults.controlSocket,
+  ),
+  otlpEndpoint: z.optional(text("Where metrics are pushed to, over OTLP/HTTP.")),
+  otlpIntervalInSeconds: z._default(
+    integer("How often metrics are pushed.", 1, DAY_S),
+    defaults.otlpIntervalInSeconds,
+  ),
   maxConnectionsPerUser: z._default(
     integer("Live connections that a user may hold.", 1, 65_536),
     defaults.maxConnectionsPerUser,
