@@ -15,6 +15,7 @@ import { describeFileError, openPrivateFolder, replaceFile } from "../../runtime
 const GENERIC_NAME = /^\d{1,20}\.json$/;
 const STATUS_NAME = /^extension_\d{1,20}\.json$/;
 const TEMPORARY_NAME = "event.tmp";
+const PROBE_NAME = "event.probe";
 const FILE_MODE = 0o640;
 /** A file grows up to so many events and bytes; then the next one begins. */
 const MOST_EVENTS = 1000;
@@ -82,16 +83,20 @@ export class EventFiles {
     await this.#write(`extension_${this.#stamp()}.json`, statusFileText(event));
   }
 
+  /** Whether the folder takes files. @throws AgentError FILE_WRITE when it does not */
+  async check(): Promise<void> {
+    await this.#write(PROBE_NAME, "");
+    await this.#remove(PROBE_NAME);
+  }
+
   /** Names of the files to be sent, oldest first; those of status events behind the others. Never throws. */
   async names(): Promise<string[]> {
     const generic = await this.#list(GENERIC_NAME).catch(() => []);
     const status = await this.#list(STATUS_NAME).catch(() => []);
-    const names = [...generic, ...status];
-    for (const name of this.#settled) {
-      if (!names.includes(name)) this.#settled.delete(name);
-      else await this.#remove(name);
-    }
-    return names.filter((name) => !this.#settled.has(name));
+    const found = [...generic, ...status];
+    const names = found.filter((name) => !this.#settled.has(name));
+    for (const name of this.#settled) await this.#remove(name);
+    return names;
   }
 
   /** Reads a file; `null` when it is gone or no regular file. One that cannot be understood is removed and counted. */
@@ -206,5 +211,6 @@ export class EventFiles {
 
 /** Whether a name in the event folder is one that this program gives out. */
 function isEventFile(name: string): boolean {
-  return GENERIC_NAME.test(name) || STATUS_NAME.test(name) || name === TEMPORARY_NAME;
+  return GENERIC_NAME.test(name) || STATUS_NAME.test(name) || name === TEMPORARY_NAME ||
+    name === PROBE_NAME;
 }

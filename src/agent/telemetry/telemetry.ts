@@ -159,10 +159,13 @@ export class Telemetry implements Part {
         await files.append(generic.map(({ event }) => event));
         recorder.removeGeneric(last.seq);
       }
-      for (const { seq, event } of recorder.statusEvents()) {
+      const status = recorder.statusEvents();
+      for (const { seq, event } of status) {
         await files.appendStatus(event);
         recorder.removeStatus(seq);
       }
+      const isIdle = last === undefined && status.length === 0;
+      if (isIdle && this.#diskTrouble !== null) await files.check();
       if (this.#diskTrouble !== null) this.#logger.warn("telemetry can be kept on disk again");
       this.#diskTrouble = null;
     } catch (error) {

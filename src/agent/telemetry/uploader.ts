@@ -71,6 +71,7 @@ export class Uploader {
       let vm: string | null = null;
       let batch: Batch | null = null;
       for await (const chunk of chunks) {
+        outcome = "sent";
         vm ??= vmParameters(await this.#options.facts.get(signal));
         const progress: Progress = { chunk, packed: 0, done: 0, oversized: 0 };
         open.push(progress);
@@ -79,7 +80,6 @@ export class Uploader {
           let added = batch.add(event);
           if (added === "full") {
             await this.#sendBatch(batch, open, signal);
-            outcome = "sent";
             batch = new Batch(vm, redact);
             added = batch.add(event);
           }
@@ -89,7 +89,6 @@ export class Uploader {
       }
       if (batch !== null && batch.count > 0) await this.#sendBatch(batch, open, signal);
       else this.#advance(open);
-      if (open.length > 0) outcome = "sent";
     } catch (error) {
       if (!(error instanceof AgentError)) throw error;
       this.#failures++;
