@@ -135,6 +135,7 @@ async function superviseAgent(
     host: new TcpHostChannel(ENDPOINTS, new Exchange(clock), hostClock, pace),
     store: platform.keyStore,
     epochs,
+    policyStore: platform.policyStore,
     ruleFiles: platform.ruleFiles,
     matching,
     pace,

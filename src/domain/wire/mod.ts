@@ -12,7 +12,12 @@ export { type DocumentCode, type DocumentFault, documentFault } from "./document
 export * from "./endpoints.ts";
 export { type GoalState, readGoalState } from "./goal_state.ts";
 export * from "./headers.ts";
-export { type KeyStatus, parseKeyStatus, parseKeyStatusSteps } from "./key_status.ts";
+export {
+  type KeyStatus,
+  keyStatusDocument,
+  parseKeyStatus,
+  parseKeyStatusSteps,
+} from "./key_status.ts";
 export { type InstanceFacts, readInstance } from "./instance.ts";
 export * from "./latched_key.ts";
 export * from "./provision_answer.ts";
