@@ -30,6 +30,16 @@ async function execute(command: CommandLine): Promise<number> {
       const { policyCommand } = await import("./src/commands/policy.ts");
       return await policyCommand(command.args, output);
     }
+    case "top": {
+      const { topCommand } = await import("./src/commands/top.ts");
+      const { untilAsked } = await import("./src/commands/signals.ts");
+      return await topCommand(command.args, output, untilAsked());
+    }
+    case "inspect": {
+      const { inspectCommand } = await import("./src/commands/inspect.ts");
+      const { untilAsked } = await import("./src/commands/signals.ts");
+      return await inspectCommand(command.args, output, untilAsked());
+    }
     case "config": {
       const { configCommand } = await import("./src/commands/config.ts");
       return await configCommand(command.args, output);

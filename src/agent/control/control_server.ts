@@ -33,6 +33,8 @@ export interface ControlServerOptions {
   /** From 0 up to but not including 1. */
   readonly random: () => number;
   readonly limits?: Partial<ControlLimits>;
+  /** Whose the socket's folder has to be; root unless a test says otherwise. */
+  readonly ownerUid?: number;
 }
 
 /** Only root may connect. */
@@ -55,13 +57,13 @@ export class ControlServer implements Part {
   }
 
   async run(signal: AbortSignal, health: HealthReporter): Promise<void> {
-    const { clock, logger, path, random } = this.#options;
+    const { clock, logger, ownerUid, path, random } = this.#options;
     const backoff = new Backoff(DEFAULT_BACKOFF, random);
     const stop = () => this.#options.sources.feed.close();
     signal.addEventListener("abort", stop, { once: true });
     while (!signal.aborted) {
       try {
-        await prepareSocketPlace(path);
+        await prepareSocketPlace(path, ownerUid);
         if (signal.aborted) break;
         await this.#serve(signal, health);
         backoff.reset();

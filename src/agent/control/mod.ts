@@ -8,7 +8,12 @@
  * Source: agent 12.6, 13 items 11 and 12; docs/adr/0016-control-socket.md.
  * @module
  */
-export { CONTROL_LIMITS, ControlServer, type ControlServerOptions } from "./control_server.ts";
+export {
+  CONTROL_LIMITS,
+  type ControlLimits,
+  ControlServer,
+  type ControlServerOptions,
+} from "./control_server.ts";
 export { DecisionFeed } from "./decision_feed.ts";
 export type { DecisionLine } from "./decision_line.ts";
 export type { QueueReport, Sources } from "./sources.ts";

@@ -8,11 +8,12 @@ const WRITABLE_BY_OTHERS = 0o022;
 const LONGEST_PATH_BYTES = 107;
 
 /**
- * Makes the place of a socket ready: the folder is there and nobody but root can write in it, and no file stands in the way.
+ * Makes the place of a socket ready: the folder is there and nobody but its owner, root unless a test says otherwise, can
+ * write in it, and no file stands in the way.
  * A socket that nobody listens on any more is removed. Anything else, a link above all, is left alone.
  * @throws AgentError CONTROL_SOCKET saying what stands there and what to do
  */
-export async function prepareSocketPlace(path: string): Promise<void> {
+export async function prepareSocketPlace(path: string, ownerUid = ROOT_UID): Promise<void> {
   const folder = path.slice(0, path.lastIndexOf("/"));
   if (!path.startsWith("/") || folder === "" || path.endsWith("/")) {
     throw refused(`\`${path}\` is no absolute path below a folder; correct \`controlSocket\``);
@@ -20,7 +21,7 @@ export async function prepareSocketPlace(path: string): Promise<void> {
   if (new TextEncoder().encode(path).length > LONGEST_PATH_BYTES) {
     throw refused(`\`${path}\` is longer than a socket's path may be; choose a shorter one`);
   }
-  openFolder(folder);
+  openFolder(folder, ownerUid);
   const found = lookAt(path);
   if (found === null) return;
   if (found.isSocket !== true) {
@@ -32,12 +33,12 @@ export async function prepareSocketPlace(path: string): Promise<void> {
   Deno.removeSync(path);
 }
 
-function openFolder(folder: string): void {
+function openFolder(folder: string, ownerUid: number): void {
   try {
     createPrivateFolder(folder);
     const { isDirectory, isSymlink, mode, uid } = Deno.lstatSync(folder);
     if (isSymlink || !isDirectory) throw refused(`\`${folder}\` is no folder; remove it`);
-    if (uid !== ROOT_UID || ((mode ?? 0) & WRITABLE_BY_OTHERS) !== 0) {
+    if (uid !== ownerUid || ((mode ?? 0) & WRITABLE_BY_OTHERS) !== 0) {
       throw refused(
         `others may write in \`${folder}\`; run: chown root \`${folder}\` && chmod 0750 \`${folder}\``,
       );
