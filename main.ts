@@ -44,6 +44,10 @@ async function execute(command: CommandLine): Promise<number> {
       const { configCommand } = await import("./src/commands/config.ts");
       return await configCommand(command.args, output);
     }
+    case "doctor": {
+      const { doctorCommand } = await import("./src/commands/doctor.ts");
+      return await doctorCommand(command.args, output);
+    }
     case "console": {
       const { consoleCommand } = await import("./src/commands/console.ts");
       const { runAgent } = await import("./src/app.ts");

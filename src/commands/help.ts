@@ -14,6 +14,7 @@ Guards the metadata endpoints of a virtual machine: every request is attributed 
   inspect WHAT             ask the running agent for status, policy, callers, metrics; see inspect --help
   audit verify [FILE...]   find what was changed, deleted or cut in the audit log; see audit --help
   policy TOOL [options]    check, explain, compare and suggest rules; see policy --help
+  doctor [bundle]          find what is wrong with agent or machine, and pack what support needs; see doctor --help
   simulator [options]      play the platform's host; see simulator --help
   -h, --help               print this
 

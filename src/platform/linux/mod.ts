@@ -19,6 +19,8 @@ import { LinuxRuleFiles, rulesFolder } from "./rule_files.ts";
 import { SystemAccounts } from "./system_accounts.ts";
 import { SystemdNotify } from "./systemd_notify.ts";
 
+export { openLinuxDiagnostics } from "./kernel_view.ts";
+
 /** Age of a heartbeat from which the kernel lets audit targets through. */
 const HEARTBEAT_STALE_MS = 5_000;
 /** Descriptors for 16,384 callers with an upstream connection each, and for everything else. */

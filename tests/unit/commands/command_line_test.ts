@@ -77,3 +77,10 @@ Deno.test("parseCommandLine() calls everything else a usage error that names the
     assert.match(parsed.kind === "usage" ? parsed.error : "", error);
   }
 });
+
+Deno.test("parseCommandLine() hands doctor its own arguments", () => {
+  assert.deepEqual(parse("doctor bundle --output /x"), {
+    kind: "doctor",
+    args: ["bundle", "--output", "/x"],
+  });
+});
