@@ -7,6 +7,7 @@ import { Journal, type SignatureNeed } from "./journal.ts";
 import { KeyRing } from "./keys.ts";
 import { DEFAULT_POLICY, hostMode, type HostPolicy } from "./policy.ts";
 import { type Answer, type HostRequest, textAnswer } from "./request.ts";
+import { TelemetryInbox } from "./telemetry.ts";
 import { type Verdict, verify } from "./verify.ts";
 import {
   attestedGuid,
@@ -67,6 +68,7 @@ export class SimulatedHost {
   clockSkewMs = 0;
   readonly keys: KeyRing;
   readonly faults = new FaultList();
+  readonly telemetry = new TelemetryInbox();
   readonly journal: Journal;
   readonly counts: Readonly<Record<EndpointName, VerdictCounts>> = {
     wireserver: noCounts(),
@@ -130,6 +132,7 @@ export class SimulatedHost {
           keys: this.keys,
           nowMs,
           site: this.site,
+          telemetry: this.telemetry,
         });
       case "hostga":
         return hostGaAnswer(request);

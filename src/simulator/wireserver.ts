@@ -18,6 +18,7 @@ import {
   textAnswer,
   xmlAnswer,
 } from "./request.ts";
+import type { TelemetryInbox } from "./telemetry.ts";
 
 /** Where WireServer can be reached, for the documents that say so. */
 export type WireServerSite = SocketAddress;
@@ -28,6 +29,7 @@ export interface WireServerState {
   readonly keys: KeyRing;
   readonly nowMs: number;
   readonly site: WireServerSite;
+  readonly telemetry: TelemetryInbox;
 }
 
 const SCHEME = "Azure-HMAC-SHA256";
@@ -59,8 +61,11 @@ export function wireServerAnswer(request: HostRequest, state: WireServerState): 
       return configAnswer(request);
     case "certificates":
       return xmlAnswer(certificatesXml());
+    case "telemetrydata":
+      if (request.method === "POST") state.telemetry.take(request);
+      return emptyAnswer(200);
     default:
-      // Health reports, role properties, telemetry and what else clients send are taken and forgotten.
+      // Health reports, role properties and what else clients send are taken and forgotten.
       return emptyAnswer(200);
   }
 }
