@@ -30,9 +30,17 @@ export function callerFacts(caller: Caller): Record<string, unknown> {
   };
 }
 
-/** Who the callers of the open connections of a process are, each executable and user anew; empty when it has none. */
-export function callersOfProcess(sources: Sources, pid: number): Record<string, unknown>[] {
-  return sources.proxy.callersOf(pid, MOST_CONNECTIONS).map(callerFacts);
+/** Who the callers of the open connections of a process are, looked up now; empty when it has none. */
+export async function callersOfProcess(
+  sources: Sources,
+  pid: number,
+): Promise<Record<string, unknown>[]> {
+  const found: Record<string, unknown>[] = [];
+  for (const record of sources.proxy.connectionsOf(pid, MOST_CONNECTIONS)) {
+    const { caller, check } = await sources.resolver.resolve(record);
+    found.push({ process: check(), ...callerFacts(caller) });
+  }
+  return found;
 }
 
 /** Who is at the other end of the connection from `address`:`port`, asked of the kernel now. */

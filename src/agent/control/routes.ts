@@ -75,10 +75,10 @@ async function caller(context: Context, sources: Sources): Promise<Response> {
   const pid = numberIn(context.req.query("pid"), MOST_PID);
   const port = numberIn(context.req.query("port"), MOST_PORT);
   if (pid !== null && port === null) {
-    const callers = callersOfProcess(sources, pid);
+    const callers = await callersOfProcess(sources, pid);
     return callers.length > 0
       ? context.json({ pid, callers })
-      : refuse(context, 404, `process ${pid} has no open connection whose caller is known`);
+      : refuse(context, 404, `process ${pid} has no open connection to a guarded endpoint`);
   }
   if (port !== null && pid === null) {
     const address = context.req.query("address") ?? "127.0.0.1";

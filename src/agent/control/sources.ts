@@ -46,7 +46,7 @@ export interface Sources {
   readonly keeper: Pick<KeyKeeper, "pollResults" | "lastPollWallMs">;
   readonly redirector: Pick<Redirector, "attribute" | "identity" | "inspect">;
   readonly resolver: CallerResolver;
-  readonly proxy: Pick<Proxy, "callersOf" | "connectionCount" | "cut" | "requestCount">;
+  readonly proxy: Pick<Proxy, "connectionsOf" | "connectionCount" | "cut" | "requestCount">;
   readonly upstream: Pick<Upstream, "report">;
   /** The names are a closed list. */
   readonly queues: () => readonly QueueReport[];

@@ -1,4 +1,4 @@
-import type { Caller } from "../../domain/identity/mod.ts";
+import type { ConnectionRecord } from "../../domain/identity/mod.ts";
 import type { SocketAddress } from "../../domain/wire/mod.ts";
 import { Backoff, DEFAULT_BACKOFF } from "../../runtime/backoff.ts";
 import { AgentError } from "../../runtime/errors.ts";
@@ -68,15 +68,15 @@ export class Proxy implements Part {
     return this.#connections.size;
   }
 
-  /** The callers of the open connections that a process made, as far as they were resolved. At most `limit`. */
-  callersOf(pid: number, limit: number): Caller[] {
-    const callers: Caller[] = [];
-    for (const { attribution, resolved } of this.#connections) {
-      if (callers.length >= limit) break;
-      if (attribution?.kind !== "redirected" || attribution.record.process.tgid !== pid) continue;
-      if (resolved !== null) callers.push(resolved.caller);
+  /** The kernel's records of the open connections that a process made. At most `limit`. */
+  connectionsOf(pid: number, limit: number): ConnectionRecord[] {
+    const records: ConnectionRecord[] = [];
+    for (const { attribution } of this.#connections) {
+      if (records.length >= limit) break;
+      if (attribution?.kind !== "redirected") continue;
+      if (attribution.record.process.tgid === pid) records.push(attribution.record);
     }
-    return callers;
+    return records;
   }
 
   /** Changes how long connections may keep the agent waiting; those that are open keep what they began with. */

@@ -11,6 +11,8 @@ export class ControlError extends Error {
   }
 }
 
+/** The host of the addresses. It is in no use, but a name would be looked up, for ten seconds where there is no resolver. */
+const NOBODY = "127.0.0.1";
 /** A line of a stream of decisions that is longer is none of the agent's. */
 const LONGEST_LINE = 65_536;
 /** An answer that takes longer does not come. Streams have no limit but the caller's signal. */
@@ -62,7 +64,7 @@ export class ControlClient implements Disposable {
   async #ask(path: string, signal: AbortSignal): Promise<Response> {
     let answer: Response;
     try {
-      answer = await fetch(`http://agent${path}`, { client: this.#client, signal });
+      answer = await fetch(`http://${NOBODY}${path}`, { client: this.#client, signal });
     } catch (error) {
       throw this.#away(error);
     }

@@ -12,7 +12,7 @@ import { Cell } from "../../../../src/runtime/cell.ts";
 import { unpaced } from "../../../../src/runtime/slices.ts";
 import { FakeClock } from "../../../fakes/fake_clock.ts";
 import { sampleKey } from "../../../fakes/sample_request.ts";
-import { makeCaller } from "../audit/entries.ts";
+import { makeCaller, makeRecord } from "../audit/entries.ts";
 
 /** Sources of which a test knows every number. */
 export function stand(overrides: Partial<Sources> = {}) {
@@ -46,7 +46,7 @@ export function stand(overrides: Partial<Sources> = {}) {
       resolve: (record) => ({ caller: { ...makeCaller(), record }, check: () => "same" }),
     },
     proxy: {
-      callersOf: (pid) => pid === 4242 ? [makeCaller()] : [],
+      connectionsOf: (pid) => pid === 4242 ? [makeRecord()] : [],
       connectionCount: 4,
       cut: { "head-not-complete": 1, idle: 2, "answer-not-taken": 0 },
       requestCount: 9,

@@ -72,9 +72,11 @@ Deno.test("frameText() drops columns on a narrow terminal, verdict and rate last
 
 Deno.test("frameText() paints what is refused, only with colour", () => {
   const painted = frame({ colour: true, agent: { ...AGENT, troubles: ["proxy: down"] } });
-  assert.match(painted.join("\n"), /\x1b\[31m! proxy: down\x1b\[0m/);
-  assert.match(painted.at(-1)!, /^\x1b\[31m.*deny rule-denied.*\x1b\[0m$/);
-  assert.doesNotMatch(frame().join("\n"), /\x1b/);
+  assert.ok(painted.includes("\x1b[31m! proxy: down\x1b[0m"));
+  const last = painted.at(-1)!;
+  assert.ok(last.startsWith("\x1b[31m") && last.endsWith("\x1b[0m"), last);
+  assert.match(last, /deny rule-denied/);
+  assert.ok(!frame().join().includes("\x1b"));
 });
 
 Deno.test("frameText() lets no control character of a caller through", () => {
