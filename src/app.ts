@@ -32,6 +32,7 @@ import { redact, redactedText } from "./domain/identity/mod.ts";
 import { ENDPOINTS } from "./domain/wire/mod.ts";
 import { controlParts } from "./app_control.ts";
 import { type Logs, openLogs } from "./app_logs.ts";
+import { AppTelemetry } from "./app_telemetry.ts";
 import type { RunOptions } from "./commands/run_agent.ts";
 import { openPlatform, type Platform } from "./platform/platform.ts";
 import { Backoff, DEFAULT_BACKOFF } from "./runtime/backoff.ts";
@@ -61,7 +62,8 @@ export async function runAgent(
   signal: AbortSignal,
 ): Promise<number> {
   const clock = new SystemClock();
-  const logs = openLogs(config, options, clock);
+  const telemetry = new AppTelemetry(config, clock);
+  const logs = openLogs(config, options, clock, telemetry.sink);
   const { logger } = logs;
   const banner = startBanner(Math.round(clock.monotonicMs()));
   logger.info(banner, { kernel: Deno.osRelease() });
@@ -89,13 +91,14 @@ export async function runAgent(
       logger,
     });
     logger.debug("descriptor limit", { descriptors: platform.raiseLimits() });
-    return await superviseAgent(config, options, platform, logs, signal);
+    return await superviseAgent(config, options, platform, logs, telemetry, signal);
   } catch (error) {
     if (!(error instanceof AgentError)) throw error;
     logger.error("the agent cannot run", { code: error.code, error: error.message });
     return 1;
   } finally {
     logger.info("============== GuestProxyAgent has stopped");
+    telemetry.close();
     await logs.close();
   }
 }
@@ -106,10 +109,11 @@ async function superviseAgent(
   options: RunOptions,
   platform: Platform,
   logs: Logs,
+  telemetry: AppTelemetry,
   signal: AbortSignal,
 ): Promise<number> {
   const { clock } = platform;
-  const { logger } = logs;
+  const logger = telemetry.tapped(logs.logger);
   const health = new HealthBoard(clock);
   const epochs = new Epochs(platform.epochStore, clock, logger.child("key_keeper"));
   const { matching } = config;
@@ -121,6 +125,7 @@ async function superviseAgent(
     folder: config.logFolder,
     redact,
     logger: logger.child("audit"),
+    onFirst: (connection) => telemetry.sources.connection(connection),
   });
   const readiness = new Readiness({
     clock,
@@ -129,10 +134,11 @@ async function superviseAgent(
     messageOf: (flag) => health.of(PART_OF_FLAG[flag]).message,
     onResult: (text) => logs.say(text),
   });
+  const host = new TcpHostChannel(ENDPOINTS, new Exchange(clock), hostClock, pace);
   const keeper = new KeyKeeper({
     clock,
     logger,
-    host: new TcpHostChannel(ENDPOINTS, new Exchange(clock), hostClock, pace),
+    host,
     store: platform.keyStore,
     epochs,
     policyStore: platform.policyStore,
@@ -186,6 +192,7 @@ async function superviseAgent(
   const statusFolder = { folder: config.statusFolder, isOurs: isLogFolderEntry };
   const reload = new ConfigReload(options.configSource, {
     fileLogLevel: (next) => logs.levels.set("file", next.fileLogLevel),
+    fileLogLevelForEvents: (next) => logs.levels.set("events", next.fileLogLevelForEvents),
     fileLogLevelForSystemEvents: (next) =>
       logs.levels.set("console", next.fileLogLevelForSystemEvents),
     canonicalRequestMode: (next) => keeper.setMatching(next.matching),
@@ -193,7 +200,17 @@ async function superviseAgent(
     requestHeadTimeoutInSeconds: (next) => proxy.setTimeLimits(timeLimitsOf(next)),
     idleConnectionTimeoutInSeconds: (next) => proxy.setTimeLimits(timeLimitsOf(next)),
   }, logger);
+  const upload = telemetry.part({
+    host,
+    snapshot,
+    status,
+    isProvisioned: () => readiness.finishedTick > 0n,
+    logger,
+  });
+  snapshot.subscribe(({ targets }) => telemetry.sources.targetsChanged(targets), signal);
   const parts: Supervised[] = [
+    // The first to start is the last to stop: what the others say at their end is kept.
+    { part: upload, upWithinMs: null },
     { part: reload, upWithinMs: null },
     { part: auditPart(audit, clock) },
     { part: new StatusWriter({ clock, logger, status, ...statusFolder }), upWithinMs: null },
@@ -238,6 +255,7 @@ async function superviseAgent(
     upstream,
     queues: () => [
       { queue: "audit", waiting: audit.waitingLines, dropped: audit.lostLines },
+      { queue: "telemetry", waiting: upload.counts.waitingInMemory, dropped: upload.dropped },
     ],
     restarts: () => supervisor.restarts,
     memory: () => Deno.memoryUsage(),
@@ -250,7 +268,10 @@ async function superviseAgent(
     logger,
     random: Math.random,
     health: (part) =>
-      telling(part, flagging(part, health.reporter(part), readiness, onListening), logs),
+      telemetry.sources.watched(
+        part,
+        telling(part, flagging(part, health.reporter(part), readiness, onListening), logs),
+      ),
   });
   signal.addEventListener("abort", () => {
     platform.serviceNotify.stopping();

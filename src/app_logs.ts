@@ -6,7 +6,7 @@ import { redact } from "./domain/identity/mod.ts";
 import type { Clock } from "./runtime/clock.ts";
 import { openPrivateFolder } from "./runtime/files.ts";
 import { isJournalStream } from "./runtime/journal.ts";
-import { LogHub, LogLevels, type LogOutput } from "./runtime/log_hub.ts";
+import { LogHub, LogLevels, type LogOutput, type LogSink } from "./runtime/log_hub.ts";
 import { ConsoleSink, FileSink, lossNotice } from "./runtime/log_sinks.ts";
 import type { Logger } from "./runtime/logger.ts";
 import { RollingFile } from "./runtime/rolling_file.ts";
@@ -25,15 +25,20 @@ const STDERR = 2;
 /** The log and its end. */
 export interface Logs {
   readonly logger: Logger;
-  /** Levels of the outputs `file` and `console`. */
+  /** Levels of the outputs `file`, `console` and `events`. */
   readonly levels: LogLevels;
   /** Writes a line for somebody who has nothing but the serial console; does nothing in the foreground. */
   say(text: string): void;
   close(): Promise<void>;
 }
 
-/** Opens what the configuration wants: log file, console or journal, serial console. */
-export function openLogs(config: Config, options: RunOptions, clock: Clock): Logs {
+/** Opens what the configuration wants: log file, console or journal, serial console. `eventSink` makes events of lines. */
+export function openLogs(
+  config: Config,
+  options: RunOptions,
+  clock: Clock,
+  eventSink: LogSink,
+): Logs {
   const variable = Deno.env.get("JOURNAL_STREAM");
   const terminal = new ConsoleSink(Deno.stdout, Deno.stderr, {
     out: isJournal(variable, STDOUT),
@@ -50,7 +55,8 @@ export function openLogs(config: Config, options: RunOptions, clock: Clock): Log
   const fileOutput: LogOutput | null = file === null
     ? null
     : { sink: new FileSink(file), level: config.fileLogLevel };
-  const outputs = fileOutput === null ? [console] : [console, fileOutput];
+  const events: LogOutput = { sink: eventSink, level: config.fileLogLevelForEvents };
+  const outputs = fileOutput === null ? [console, events] : [console, fileOutput, events];
   const logger = new LogHub({ clock, redact, outputs }).logger();
   const serial = new SerialConsole({
     path: SERIAL_CONSOLE,
@@ -61,7 +67,7 @@ export function openLogs(config: Config, options: RunOptions, clock: Clock): Log
   });
   return {
     logger,
-    levels: new LogLevels({ file: fileOutput, console }),
+    levels: new LogLevels({ file: fileOutput, console, events }),
     say: (text) => options.foreground ? undefined : serial.say(text),
     close: async () => {
       file?.close();

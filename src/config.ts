@@ -12,6 +12,10 @@ export interface Config {
   readonly latchKeyFolder: string;
   readonly pollKeyStatusIntervalMs: number;
   readonly maxEventFileCount: number;
+  /** Whether telemetry is sent to the host. */
+  readonly telemetryUpload: boolean;
+  /** How often telemetry is brought to the disk and sent. */
+  readonly telemetryIntervalMs: number;
   /** First choice for the kernel object; `null` when not set. */
   readonly ebpfFileFullPath: string | null;
   readonly ebpfProgramName: string;
@@ -60,6 +64,8 @@ export const CONFIG_DEFAULTS = Object.freeze(
   {
     pollKeyStatusIntervalInSeconds: 15,
     maxEventFileCount: 30,
+    telemetryUpload: true,
+    telemetryIntervalInSeconds: 60,
     ebpfProgramName: "redirector.o",
     fileLogLevel: "info",
     fileLogLevelForSystemEvents: "error",
@@ -119,6 +125,7 @@ function readConfig(reader: KeyReader, namedFile: boolean): Config {
     key:
       | "pollKeyStatusIntervalInSeconds"
       | "otlpIntervalInSeconds"
+      | "telemetryIntervalInSeconds"
       | "requestHeadTimeoutInSeconds"
       | "idleConnectionTimeoutInSeconds",
   ) => 1000 * reader.integer(key, defaults[key]);
@@ -131,6 +138,8 @@ function readConfig(reader: KeyReader, namedFile: boolean): Config {
     statusFolder: readStatusFolder(reader, namedFile ? logFolder : ""),
     pollKeyStatusIntervalMs: seconds("pollKeyStatusIntervalInSeconds"),
     maxEventFileCount: count("maxEventFileCount"),
+    telemetryUpload: reader.flag("telemetryUpload", defaults.telemetryUpload),
+    telemetryIntervalMs: seconds("telemetryIntervalInSeconds"),
     ebpfFileFullPath: reader.text("ebpfFileFullPath", null),
     ebpfProgramName: reader.text("ebpfProgramName", defaults.ebpfProgramName),
     cgroupRoot: reader.text("cgroupRoot", defaults.cgroupRoot),

@@ -12,6 +12,7 @@ import { type Verdict, verify } from "./verify.ts";
 import {
   attestedGuid,
   isKeyExchange,
+  isTelemetry,
   wireServerAnswer,
   type WireServerSite,
 } from "./wireserver.ts";
@@ -113,6 +114,11 @@ export class SimulatedHost {
     return { answer: this.#answer(request, nowMs), need, verdict };
   }
 
+  /** The request was answered with a success: now what it brought counts as taken. */
+  answered(request: HostRequest): void {
+    if (request.endpoint === "wireserver" && isTelemetry(request)) this.telemetry.take(request);
+  }
+
   #refuses(
     endpoint: EndpointName,
     need: SignatureNeed,
@@ -132,7 +138,6 @@ export class SimulatedHost {
           keys: this.keys,
           nowMs,
           site: this.site,
-          telemetry: this.telemetry,
         });
       case "hostga":
         return hostGaAnswer(request);

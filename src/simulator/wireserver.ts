@@ -18,7 +18,6 @@ import {
   textAnswer,
   xmlAnswer,
 } from "./request.ts";
-import type { TelemetryInbox } from "./telemetry.ts";
 
 /** Where WireServer can be reached, for the documents that say so. */
 export type WireServerSite = SocketAddress;
@@ -29,7 +28,6 @@ export interface WireServerState {
   readonly keys: KeyRing;
   readonly nowMs: number;
   readonly site: WireServerSite;
-  readonly telemetry: TelemetryInbox;
 }
 
 const SCHEME = "Azure-HMAC-SHA256";
@@ -48,6 +46,12 @@ export function attestedGuid(request: HostRequest): string | null {
   return ATTESTATION.exec(request.path)?.[1] ?? null;
 }
 
+/** Whether this request hands telemetry over. */
+export function isTelemetry(request: HostRequest): boolean {
+  return request.method === "POST" && request.path.startsWith("/machine") &&
+    request.parameter("comp")?.toLowerCase() === "telemetrydata";
+}
+
 /** WireServer's answer to a request that was verified. Source: wire-protocol 3, 4.2, 7, 11. */
 export function wireServerAnswer(request: HostRequest, state: WireServerState): Answer {
   if (request.path.startsWith("/secure-channel/")) return secureChannelAnswer(request, state);
@@ -61,11 +65,8 @@ export function wireServerAnswer(request: HostRequest, state: WireServerState): 
       return configAnswer(request);
     case "certificates":
       return xmlAnswer(certificatesXml());
-    case "telemetrydata":
-      if (request.method === "POST") state.telemetry.take(request);
-      return emptyAnswer(200);
     default:
-      // Health reports, role properties and what else clients send are taken and forgotten.
+      // Health reports, role properties, telemetry and what else clients send are taken.
       return emptyAnswer(200);
   }
 }

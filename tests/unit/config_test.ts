@@ -33,6 +33,8 @@ Deno.test("decodeConfig() fills every default and freezes the result", () => {
     latchKeyFolder: "/k",
     pollKeyStatusIntervalMs: 15_000,
     maxEventFileCount: 30,
+    telemetryUpload: true,
+    telemetryIntervalMs: 60_000,
     ebpfFileFullPath: null,
     ebpfProgramName: "redirector.o",
     cgroupRoot: "/sys/fs/cgroup",
@@ -81,6 +83,8 @@ Deno.test("decodeConfig() takes every key that has an effect", () => {
     statusFolder: "/s",
     pollKeyStatusIntervalInSeconds: 1,
     maxEventFileCount: 0,
+    telemetryUpload: false,
+    telemetryIntervalInSeconds: 5,
     ebpfFileFullPath: "/x.o",
     bpfFolder: "/sys/fs/bpf/other",
     enableHttpProxyTrace: true,
@@ -92,6 +96,8 @@ Deno.test("decodeConfig() takes every key that has an effect", () => {
   assert.equal(config.statusFolder, "/s");
   assert.equal(config.pollKeyStatusIntervalMs, 1000);
   assert.equal(config.maxEventFileCount, 0);
+  assert.equal(config.telemetryUpload, false);
+  assert.equal(config.telemetryIntervalMs, 5000);
   assert.equal(config.ebpfFileFullPath, "/x.o");
   assert.equal(config.bpfFolder, "/sys/fs/bpf/other");
   assert.equal(config.enableHttpProxyTrace, true);

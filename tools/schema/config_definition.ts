@@ -63,6 +63,14 @@ export const CONFIG_DEFINITION = z.object({
     integer("Most files of events.", 0, 100_000),
     defaults.maxEventFileCount,
   ),
+  telemetryUpload: z._default(
+    flag("Whether telemetry is sent to the host."),
+    defaults.telemetryUpload,
+  ),
+  telemetryIntervalInSeconds: z._default(
+    integer("How often telemetry is sent.", 1, DAY_S),
+    defaults.telemetryIntervalInSeconds,
+  ),
   ebpfFileFullPath: z.optional(text("First choice for the file of the kernel programs.")),
   ebpfProgramName: z._default(text("Name of that file."), defaults.ebpfProgramName),
   cgroupRoot: z._default(

@@ -29,7 +29,7 @@ const MOST_CLOSED_PER_SWEEP = 100;
 const MOST_NOTICES_PER_SWEEP = 64;
 /** Closing summaries of buckets that had to make room. */
 const EVICTION_LIMITS = { burst: 1000, perSecond: 50 } as const;
-/** How often `onFirst` is called: callers choose their command lines, and so how many kinds there are. */
+/** DEVIATION D-136: how often `onFirst` is called: callers choose their command lines, and so how many kinds there are. */
 const FIRST_LIMITS = { burst: 100, perSecond: 1 } as const;
 /** What an allowed access to a sensitive target gets in Enforce when it cannot be recorded. */
 const UNRECORDED: Refusal = Object.freeze({

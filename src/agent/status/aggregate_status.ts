@@ -1,4 +1,6 @@
 import {
+  type AgentFacts,
+  agentStatusText,
   type AggregateFacts,
   type AuditLogFacts,
   type KeyLatchFacts,
@@ -49,18 +51,20 @@ export class AggregateStatus {
 
   /** The document of this moment: `compact` for an answer, `pretty` for the file. */
   document(form: "compact" | "pretty"): string {
-    const { clock, counts, keyLatchFacts, version } = this.#options;
+    const { clock, counts } = this.#options;
     const facts: AggregateFacts = {
-      ...this.#modules(),
+      ...this.#agentFacts(),
       wallMs: clock.wallMs(),
-      version,
-      keyLatchFacts: keyLatchFacts(),
-      requestCount: counts.requestCount,
       connections: counts.connectionSummary(),
       failedAuthentications: counts.failedAuthenticationSummary(),
       auditLog: counts.anchor ?? null,
     };
     return statusDocument(facts, form);
+  }
+
+  /** What the document says of the agent itself, compact. */
+  agentStatus(): string {
+    return agentStatusText(this.#agentFacts());
   }
 
   /** `SUCCESS` while key latch, redirector and listener are all running. */
@@ -78,6 +82,16 @@ export class AggregateStatus {
       : `${configuration.status} ${configuration.message}`;
     const policy = [extra?.["activePolicyEpoch"], extra?.["lastFailedInstallAt"]];
     return [...states, settings, secureChannelState, keyGuid, ...policy].join("\n");
+  }
+
+  #agentFacts(): AgentFacts {
+    const { counts, keyLatchFacts, version } = this.#options;
+    return {
+      ...this.#modules(),
+      version,
+      keyLatchFacts: keyLatchFacts(),
+      requestCount: counts.requestCount,
+    };
   }
 
   #modules() {

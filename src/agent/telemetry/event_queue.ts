@@ -4,7 +4,7 @@ export interface Queued<T> {
   readonly event: T;
 }
 
-/** A bounded queue. The oldest entry gives way, and is counted: what happened last explains most. */
+/** DEVIATION D-135: a bounded queue whose oldest entry gives way, and is counted: what happened last explains most. */
 export class EventQueue<T> {
   readonly #capacity: number;
   #entries: Queued<T>[] = [];

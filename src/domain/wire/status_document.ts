@@ -65,6 +65,12 @@ export interface AggregateFacts {
   readonly auditLog?: AuditLogFacts | null;
 }
 
+/** What the document says of the agent itself. */
+export type AgentFacts = Omit<
+  AggregateFacts,
+  "wallMs" | "connections" | "failedAuthentications" | "auditLog"
+>;
+
 /** Most bytes of a module's message. Source: wire-protocol 1.3. */
 export const MAX_MODULE_MESSAGE_BYTES = 1024;
 
@@ -75,24 +81,33 @@ export const MAX_MODULE_MESSAGE_BYTES = 1024;
 export function statusDocument(facts: AggregateFacts, form: "compact" | "pretty"): string {
   const document = {
     timestamp: statusTimestamp(facts.wallMs),
-    proxyAgentStatus: {
-      version: facts.version,
-      status: overallState(facts),
-      monitorStatus: moduleOf(facts.monitor),
-      keyLatchStatus: { ...moduleOf(facts.keyLatch), states: statesOf(facts.keyLatchFacts) },
-      ebpfProgramStatus: moduleOf(facts.redirector),
-      proxyListenerStatus: moduleOf(facts.listener),
-      telemetryLoggerStatus: moduleOf(facts.telemetry),
-      proxyConnectionsCount: facts.requestCount,
-      // DEVIATION D-140: one more member, behind those of the contract.
-      ...configurationOf(facts.configuration ?? null),
-    },
+    proxyAgentStatus: agentStatusOf(facts),
     proxyConnectionSummary: facts.connections.map(entryOf),
     failedAuthenticateSummary: facts.failedAuthentications.map(entryOf),
     // DEVIATION D-112: one more member, behind those of the contract.
     ...auditLogOf(facts.auditLog ?? null),
   };
   return form === "compact" ? JSON.stringify(document) : JSON.stringify(document, null, 2);
+}
+
+/** The part about the agent itself, compact, as telemetry carries it. Source: wire-protocol 8.8. */
+export function agentStatusText(facts: AgentFacts): string {
+  return JSON.stringify(agentStatusOf(facts));
+}
+
+function agentStatusOf(facts: AgentFacts) {
+  return {
+    version: facts.version,
+    status: overallState(facts),
+    monitorStatus: moduleOf(facts.monitor),
+    keyLatchStatus: { ...moduleOf(facts.keyLatch), states: statesOf(facts.keyLatchFacts) },
+    ebpfProgramStatus: moduleOf(facts.redirector),
+    proxyListenerStatus: moduleOf(facts.listener),
+    telemetryLoggerStatus: moduleOf(facts.telemetry),
+    proxyConnectionsCount: facts.requestCount,
+    // DEVIATION D-140: one more member, behind those of the contract.
+    ...configurationOf(facts.configuration ?? null),
+  };
 }
 
 /** `SUCCESS` when key latch, redirector and listener are all running. Source: agent 4.2. */

@@ -122,16 +122,13 @@ Deno.test("/telemetry shows uploads as they arrived, and counts what was none", 
   const { host, ask } = stand();
   const xml = '<?xml version="1.0"?><TelemetryData version="1.0"><Provider id="p">' +
     '<Event id="7"><![CDATA[]]></Event><Event id="7"><![CDATA[]]></Event></Provider></TelemetryData>';
-  const post = (body: string) =>
-    host.judge(sampleHostRequest({
-      endpoint: "wireserver",
-      method: "POST",
-      target: "/machine/?comp=telemetrydata",
-      body,
-    })).answer.status;
-  assert.equal(post(xml), 200);
-  assert.equal(post("something else"), 200);
-  assert.equal(post(xml), 200);
+  const post = (body: string, method = "POST", target = "/machine/?comp=telemetrydata") =>
+    host.answered(sampleHostRequest({ endpoint: "wireserver", method, target, body }));
+  post(xml);
+  post("something else");
+  post(xml);
+  post(xml, "PUT");
+  post(xml, "POST", "/machine/?comp=health");
   const time = new Date(SAMPLE_MS).toISOString();
   const entries = [{ seq: 1, time, events: 2, xml }, { seq: 2, time, events: 2, xml }];
   assert.deepEqual((await ask("GET", "/telemetry")).json, {

@@ -89,6 +89,13 @@ Deno.test("AggregateStatus.document() is the same content in both forms", () => 
   assert.deepEqual(JSON.parse(status.document("pretty")), JSON.parse(status.document("compact")));
 });
 
+Deno.test("AggregateStatus.agentStatus() is the document's part about the agent", () => {
+  const { status, up } = bench();
+  MODULES.forEach(up);
+  const { proxyAgentStatus } = JSON.parse(status.document("compact"));
+  assert.equal(status.agentStatus(), JSON.stringify(proxyAgentStatus));
+});
+
 Deno.test("AggregateStatus.overall() is SUCCESS only while all three modules run", () => {
   for (const down of MODULES) {
     const { status, up } = bench();
