@@ -178,6 +178,7 @@ async function lookAround(configFile: string | null, context: DoctorContext): Pr
     keyFolder: config.latchKeyFolder,
     rulesFolder: diagnostics.rulesFolder,
     cgroupRoot: config.cgroupRoot,
+    controlSocket: config.controlSocket,
     pollIntervalMs: config.pollKeyStatusIntervalMs,
     bpfObjects: diagnostics.bpfObjects,
     endpoints: ENDPOINTS,
@@ -196,6 +197,7 @@ const USUAL_CONFIG: Pick<
   | "latchKeyFolder"
   | "cgroupRoot"
   | "bpfFolder"
+  | "controlSocket"
   | "ebpfFileFullPath"
   | "ebpfProgramName"
   | "pollKeyStatusIntervalMs"
@@ -206,6 +208,7 @@ const USUAL_CONFIG: Pick<
   latchKeyFolder: "/var/lib/azure-proxy-agent/keys",
   cgroupRoot: CONFIG_DEFAULTS.cgroupRoot,
   bpfFolder: CONFIG_DEFAULTS.bpfFolder,
+  controlSocket: CONFIG_DEFAULTS.controlSocket,
   ebpfFileFullPath: null,
   ebpfProgramName: CONFIG_DEFAULTS.ebpfProgramName,
   pollKeyStatusIntervalMs: 1000 * CONFIG_DEFAULTS.pollKeyStatusIntervalInSeconds,

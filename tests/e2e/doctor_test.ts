@@ -72,7 +72,7 @@ e2eTest("doctor finds nothing at a healthy agent, and each fault where it is", {
     });
     const { value: report, host, audit } = await scene.observe(() => doctor(scene));
     assert.deepEqual(report.named("FAIL"), []);
-    assert.deepEqual(report.named("WARN"), []);
+    assert.deepEqual(report.named("WARN").map(report.of), []);
     assert.ok(report.code <= 1);
     assert.ok(report.durationMs < 2_000, `${report.durationMs} ms`);
     assert.match(
@@ -213,6 +213,7 @@ e2eTest("doctor bundle packs what support needs, for its owner alone, and no key
     const name of [
       ...["doctor.txt", "doctor.json", "config.json", "status.json", "redirection.json"],
       ...["logs/ProxyAgent.log", "logs/ProxyAgent.Connection.log", "contents.txt"],
+      ...["agent/status.json", "agent/attestation.json", "agent/metrics.txt"],
     ]
   ) assert.ok(names.includes(name), `${name} in ${names}`);
   assert.ok(names.some((name) => name.startsWith("rules/AuthorizationRules_")));

@@ -38,6 +38,10 @@ export class FakeMachine implements Machine {
   readonly files = new Map<string, FakeFile>();
   readonly folders = new Map<string, Partial<FileFacts>>();
   readonly unwritable = new Set<string>();
+  /** Unix sockets that accept connections. */
+  readonly served = new Set<string>();
+  /** Answers of the control socket, by their path. */
+  readonly answers = new Map<string, string>();
   readonly told = new Map<string, ProgramOutput>();
 
   constructor(kernel: KernelView) {
@@ -84,6 +88,17 @@ export class FakeMachine implements Machine {
 
   mayWrite(path: string): boolean {
     return !this.unwritable.has(path);
+  }
+
+  serves(socket: string): Promise<boolean> {
+    return Promise.resolve(this.served.has(socket));
+  }
+
+  ask(socket: string, path: string): Promise<string> {
+    const answer = this.answers.get(path);
+    return answer === undefined
+      ? Promise.reject(new Error(`No agent answers at ${socket}`))
+      : Promise.resolve(answer);
   }
 
   tell(command: readonly string[]): Promise<ProgramOutput | null> {
@@ -199,6 +214,7 @@ export function goodSettings(change: SettingsChange = {}): DoctorSettings {
     keyFolder: "/keys",
     rulesFolder: "/rules",
     cgroupRoot: "/sys/fs/cgroup",
+    controlSocket: "/run/control.sock",
     pollIntervalMs: 15_000,
     bpfObjects: { full: ["/lib/a.o", "/lib/b.o"], "no-task-reads": ["/lib/b_no_task.o"] },
     endpoints: ENDPOINTS,
@@ -225,6 +241,7 @@ ${logLine(NOW_MS - 70_000, "INFO", "all well")}
 `,
     },
     "/log/status.json": { mode: 0o640, text: statusText() },
+    "/run/control.sock": { kind: "other" },
     [KEY_PATH]: { text: "k".repeat(250) },
     "/proc/self/cgroup": { text: "0::/user.slice\n" },
     "/proc/self/mountinfo": {
@@ -238,6 +255,7 @@ ${logLine(NOW_MS - 70_000, "INFO", "all well")}
     [`/proc/${AGENT_PID}/cmdline`]: { text: "azure-proxy-agent\0" },
     [`/proc/${AGENT_PID}/limits`]: { text: "Max open files            1024    4096    files\n" },
   };
+  machine.served.add("/run/control.sock");
   for (const [path, file] of Object.entries(files)) machine.files.set(path, file);
   return machine;
 }

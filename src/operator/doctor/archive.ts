@@ -1,5 +1,3 @@
-import { createTar } from "nanotar";
-
 /** One file of an archive. */
 export interface ArchiveEntry {
   /** At most 99 bytes, without a slash at the beginning. */
@@ -12,6 +10,8 @@ export async function packArchive(
   entries: readonly ArchiveEntry[],
   wallMs: number,
 ): Promise<Uint8Array<ArrayBuffer>> {
+  // Loaded here: the checks need no package.
+  const { createTar } = await import("nanotar");
   const attrs = { mode: "600", uid: 0, gid: 0, user: "root", group: "root", mtime: wallMs };
   const tar = createTar(
     entries.map(({ name, text }) => ({ name, data: new TextEncoder().encode(text), attrs })),

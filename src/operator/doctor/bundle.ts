@@ -9,6 +9,15 @@ import type { Situation } from "./situation.ts";
 
 /** The agent's own log. */
 const LOG_NAME = "ProxyAgent.log";
+/** The local copy of telemetry. */
+const EVENT_LOG_NAME = "ProxyAgent.Events.ndjson";
+/** What a running agent is asked. */
+const QUESTIONS = Object.freeze({
+  "agent/status.json": "/v1/status",
+  "agent/attestation.json": "/v1/attestation",
+  "agent/metrics.txt": "/metrics",
+});
+const ASK_LIMIT_MS = 3_000;
 const MOST_DUMPS = 5;
 const MOST_DOCUMENT_BYTES = 4 * 1024 * 1024;
 const MOST_FACTS_BYTES = 256 * 1024;
@@ -83,10 +92,17 @@ export async function collectBundle(
     await copy(`rules/${name}`, `${settings.statusFolder}/${name}`, MOST_DOCUMENT_BYTES);
   }
   if (settings.logFolder !== null) {
-    for (const name of [LOG_NAME, AUDIT_FILE_NAME]) {
+    for (const name of [LOG_NAME, AUDIT_FILE_NAME, EVENT_LOG_NAME]) {
       await copy(`logs/${name}`, `${settings.logFolder}/${name}`, logBytes, "end");
     }
     await copy(`logs/${ANCHOR_FILE_NAME}`, `${settings.logFolder}/${ANCHOR_FILE_NAME}`, logBytes);
+  }
+  if (settings.controlSocket !== null) {
+    for (const [name, path] of Object.entries(QUESTIONS)) {
+      const answer = await answerOf(situation, settings.controlSocket, path);
+      if (answer === null) leftOut.push(`${path} of the control socket: no answer`);
+      else add(name, answer);
+    }
   }
   for (const [name, path] of Object.entries(FACT_FILES)) await copy(name, path, MOST_FACTS_BYTES);
   for (const [name, command] of Object.entries(FACT_COMMANDS)) {
@@ -98,6 +114,21 @@ export async function collectBundle(
   add("redirection.json", redirectionText(situation));
   add("contents.txt", contentsText(entries, leftOut, report));
   return { entries, leftOut };
+}
+
+async function answerOf(
+  { machine }: Situation,
+  socket: string,
+  path: string,
+): Promise<string | null> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<null>((resolve) => {
+    timer = setTimeout(() => resolve(null), ASK_LIMIT_MS);
+  });
+  const answer = machine.ask(socket, path).then((text) => text, () => null);
+  const first = await Promise.race([answer, late]);
+  clearTimeout(timer);
+  return first;
 }
 
 /** Names, sizes, owners and modes of what is in the agent's folders. */

@@ -1,7 +1,13 @@
 import type { Check } from "./check.ts";
 import { configuration, disk, keyFile, permissions } from "./checks/files.ts";
 import { clock, keyLatch, logErrors, statusDocument } from "./checks/health.ts";
-import { listenerOwner, otherAgents, runningVersion, serviceUnit } from "./checks/process.ts";
+import {
+  controlSocket,
+  listenerOwner,
+  otherAgents,
+  runningVersion,
+  serviceUnit,
+} from "./checks/process.ts";
 import { auditChain, ruleDocuments } from "./checks/records.ts";
 import {
   agentProcess,
@@ -34,6 +40,7 @@ export const CHECKS: readonly Check[] = Object.freeze([
   bypassProbes,
   occupancy,
   statusDocument,
+  controlSocket,
   keyLatch,
   keyFile,
   runningVersion,

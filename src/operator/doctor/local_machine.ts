@@ -1,4 +1,5 @@
 import { accessSync, constants } from "node:fs";
+import { ControlClient } from "../live_view/mod.ts";
 import type { FileFacts, KernelView, Machine, ProgramOutput } from "./machine.ts";
 
 const MOST_NAMES = 20_000;
@@ -82,6 +83,20 @@ export class LocalMachine implements Machine {
     } catch {
       return false;
     }
+  }
+
+  async serves(socket: string): Promise<boolean> {
+    try {
+      using _connection = await Deno.connect({ transport: "unix", path: socket });
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  async ask(socket: string, path: string): Promise<string> {
+    using client = new ControlClient(socket);
+    return await client.text(path);
   }
 
   async tell(command: readonly string[], limitMs: number): Promise<ProgramOutput | null> {

@@ -119,6 +119,10 @@ export interface Machine {
   linkTarget(path: string): Promise<string | null>;
   /** Whether this process may write there; the system is asked, nothing is written. */
   mayWrite(path: string): boolean;
+  /** Whether somebody accepts connections at a Unix socket. */
+  serves(socket: string): Promise<boolean>;
+  /** Asks a running agent over its control socket. @throws Error when none answers */
+  ask(socket: string, path: string): Promise<string>;
   /** Runs a program that only tells. `null`: there is no such program, or it did not end in time. */
   tell(command: readonly string[], limitMs: number): Promise<ProgramOutput | null>;
 }
@@ -136,6 +140,8 @@ export interface DoctorSettings {
   readonly keyFolder: string;
   readonly rulesFolder: string;
   readonly cgroupRoot: string;
+  /** `null`: the configuration wants none. */
+  readonly controlSocket: string | null;
   readonly pollIntervalMs: number;
   /** Where the kernel programs are looked for, in order. */
   readonly bpfObjects: Readonly<Record<"full" | "no-task-reads", readonly string[]>>;

@@ -5,6 +5,13 @@ import type { Situation } from "../situation.ts";
 const ROOT_UID = 0;
 const KEY_NAME = /^([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})\.key$/;
 const RULE_FILES = ["WireServer_Rules.json", "IMDS_Rules.json", "HostGA_Rules.json"] as const;
+/** What the agent writes into its log and status folder. */
+const KEPT_FILES = [
+  "ProxyAgent.log",
+  "ProxyAgent.Connection.log",
+  "ProxyAgent.Events.ndjson",
+  "status.json",
+] as const;
 const GROUP_AND_OTHERS = 0o077;
 const OTHERS = 0o007;
 const WRITABLE_BY_OTHERS = 0o022;
@@ -116,17 +123,19 @@ export const permissions: Check = {
       looked++;
       problems.push(...ownProblems(path, facts, forbidden, mode));
     };
-    const { logFolder, statusFolder, keyFolder, rulesFolder, configFile, executable } = settings;
+    const { logFolder, statusFolder, eventFolder, keyFolder, rulesFolder } = settings;
+    const { configFile, executable } = settings;
+    await look(eventFolder, OTHERS | WRITABLE_BY_OTHERS, "0750");
     for (const folder of new Set([logFolder, statusFolder])) {
       if (folder === null) continue;
       await look(folder, OTHERS | WRITABLE_BY_OTHERS, "0750");
-      for (const name of ["ProxyAgent.log", "ProxyAgent.Connection.log", "status.json"]) {
+      for (const name of KEPT_FILES) {
         await look(`${folder}/${name}`, OTHERS | WRITABLE_BY_OTHERS, "0640");
       }
     }
     await look(keyFolder, GROUP_AND_OTHERS, "0700");
     for (const name of await machine.names(keyFolder) ?? []) {
-      if (/\.(key|issued|tag)$/.test(name)) {
+      if (/\.(key|issued|tag|epoch|kept)$/.test(name)) {
         await look(`${keyFolder}/${name}`, GROUP_AND_OTHERS, "0600");
       }
     }

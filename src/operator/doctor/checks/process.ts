@@ -6,6 +6,8 @@ import type { Situation } from "../situation.ts";
 const START = "start the agent: systemctl start azure-proxy-agent";
 const RESTART = "restart the agent: systemctl restart azure-proxy-agent";
 const UNIT = "azure-proxy-agent.service";
+const ROOT_UID = 0;
+const GROUP_AND_OTHERS = 0o077;
 const SYSTEMD_FOLDER = "/run/systemd/system";
 /** More restarts of the service than this are told. */
 const MANY_RESTARTS = 3;
@@ -111,6 +113,29 @@ async function processIds(machine: Machine): Promise<number[]> {
 async function nameOf(machine: Machine, pid: number): Promise<string> {
   return (await machine.readText(`/proc/${pid}/comm`, 64).catch(() => null))?.trim() ?? "";
 }
+
+/** Whether operators can ask the agent, and nobody else can. Source: ADR 0016. */
+export const controlSocket: Check = {
+  name: "control-socket",
+  title: "control socket",
+  async run(situation) {
+    const { machine, settings: { controlSocket: path } } = situation;
+    if (path === null) return fine("the configuration wants none (controlSocket is empty)");
+    const facts = await machine.facts(path);
+    if (facts === null) {
+      return warn(`there is no socket at ${path}: top and inspect cannot ask the agent`, RESTART);
+    }
+    if (facts.uid !== ROOT_UID || (facts.mode & GROUP_AND_OTHERS) !== 0) {
+      return fail(
+        `${path} belongs to user ${facts.uid}, mode ${facts.mode.toString(8).padStart(4, "0")}`,
+        `chown root:root ${path}; chmod 0600 ${path}`,
+      );
+    }
+    return await machine.serves(path)
+      ? fine(`${path} is served, and root's alone`)
+      : warn(`nobody serves ${path}: top and inspect cannot ask the agent`, RESTART);
+  },
+};
 
 /** Source: agent 1.7. */
 export const serviceUnit: Check = {

@@ -24,6 +24,7 @@ Deno.test("collectBundle() takes documents, rules, ends of logs and facts, says 
     machine.files.set(`/log/${name}`, { text: "{}" });
   }
   machine.files.set("/log/ProxyAgent.log", { text: "an old line\ncut here\nlast pwd=hunter2\n" });
+  machine.answers.set("/metrics", "requests_total 7\n");
   machine.told.set("systemctl", { code: 0, stdout: "unit text" });
   const { entries, leftOut } = await collectBundle(situationOf(machine), REPORT, 24);
   const texts = new Map(entries.map(({ name, text }) => [name, text]));
@@ -38,6 +39,8 @@ Deno.test("collectBundle() takes documents, rules, ends of logs and facts, says 
   assert.match(texts.get("rules/IMDS_Rules.json") ?? "", /deny/);
   assert.equal(texts.get("logs/ProxyAgent.log"), "last [REDACTED]\n");
   assert.equal(texts.get("system/unit.txt"), "unit text");
+  assert.equal(texts.get("agent/metrics.txt"), "requests_total 7\n");
+  assert.ok(leftOut.includes("/v1/attestation of the control socket: no answer"));
   assert.equal(JSON.parse(texts.get("redirection.json") ?? "").links.length, 7);
   assert.match(texts.get("system/folders.txt") ?? "", /0600 0 file 250 .*\.key/);
   assert.ok(leftOut.some((line) => line.includes("bpftool")));

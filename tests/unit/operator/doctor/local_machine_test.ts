@@ -74,3 +74,16 @@ Deno.test("tell() returns code and output, and null for no program or one that d
     assert.ok(machine.wallMs() > NOW_MS - 1e12);
   });
 });
+
+Deno.test("serves() and ask() know a socket that answers from one that does not", async () => {
+  await inFolder(async (folder, machine) => {
+    const path = `${folder}/control.sock`;
+    assert.equal(await machine.serves(path), false);
+    await assert.rejects(machine.ask(path, "/metrics"), /No agent answers/);
+    await using _server = Deno.serve({ path, onListen() {} }, (request) => {
+      return new Response(`asked for ${new URL(request.url).pathname}`);
+    });
+    assert.equal(await machine.serves(path), true);
+    assert.equal(await machine.ask(path, "/metrics"), "asked for /metrics");
+  });
+});

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import {
+  controlSocket,
   listenerOwner,
   listeningInodes,
   otherAgents,
@@ -58,6 +59,31 @@ checkTests("listenerOwner", listenerOwner, /agent \(process 4711\) listens on 12
     found: /cannot be seen/,
     remedy: /ss -ltnp/,
   },
+});
+
+checkTests("controlSocket", controlSocket, /^\/run\/control\.sock is served/, {
+  "none": {
+    break: (machine) => machine.files.delete("/run/control.sock"),
+    outcome: "WARN",
+    found: /no socket at \/run\/control\.sock/,
+  },
+  "one that others can use": {
+    break: (machine) => machine.files.set("/run/control.sock", { kind: "other", mode: 0o666 }),
+    outcome: "FAIL",
+    found: /mode 0666/,
+    remedy: /chmod 0600/,
+  },
+  "one that is somebody else's": {
+    break: (machine) => machine.files.set("/run/control.sock", { kind: "other", uid: 5 }),
+    outcome: "FAIL",
+    found: /belongs to user 5/,
+  },
+  "one that nobody serves": {
+    break: (machine) => machine.served.clear(),
+    outcome: "WARN",
+    found: /nobody serves/,
+  },
+  "none wanted": { settings: { controlSocket: null }, outcome: "OK", found: /wants none/ },
 });
 
 const unit = (text: string, code = 0) => (machine: FakeMachine) => {
