@@ -43,6 +43,7 @@ const SOCKET_MODE = 0o600;
 /**
  * Serves the control socket. What answers is loaded with the first question: an agent that nobody asks does not hold it in
  * memory. A place that cannot be used is told and tried again for ever; the agent itself does not depend on it.
+ * DEVIATION D-150: others cannot be asked anything but the aggregate status.
  */
 export class ControlServer implements Part {
   readonly name = "control";

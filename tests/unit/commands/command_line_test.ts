@@ -84,3 +84,11 @@ Deno.test("parseCommandLine() hands doctor its own arguments", () => {
     args: ["bundle", "--output", "/x"],
   });
 });
+
+Deno.test("parseCommandLine() hands top and inspect their own arguments", () => {
+  assert.deepEqual(parse("top --once"), { kind: "top", args: ["--once"] });
+  assert.deepEqual(parse("inspect caller --pid 1"), {
+    kind: "inspect",
+    args: ["caller", "--pid", "1"],
+  });
+});
