@@ -94,7 +94,7 @@ export class Proxy implements Part {
     const listener = await this.#bind(signal, health);
     if (listener === null) return;
     const { address, port } = this.#address = listener.address;
-    health.report("RUNNING", "listening", `listens on ${address}:${port}`);
+    this.#reportListening(health);
     const stop = () => listener.close();
     signal.addEventListener("abort", stop, { once: true });
     if (signal.aborted) stop();
@@ -118,7 +118,7 @@ export class Proxy implements Part {
       try {
         const accepted = await listener.accept();
         if (accepted === null) return;
-        if (isFailing) health.report("RUNNING", "listening", `listens on ${address}:${port}`);
+        if (isFailing) this.#reportListening(health);
         isFailing = false;
         this.#welcome(accepted);
       } catch (error) {
@@ -137,6 +137,13 @@ export class Proxy implements Part {
         await clock.sleep(ACCEPT_PAUSE_MS, signal);
       }
     }
+  }
+
+  /** In the sentence that operators and tests of this product family look for. Source: agent 4.2, 8.3. */
+  #reportListening(health: HealthReporter): void {
+    const elapsedMs = Math.round(this.#options.clock.monotonicMs());
+    const message = `Started proxy listener, ready to accept request - ${elapsedMs}`;
+    health.report("RUNNING", "listening", message);
   }
 
   #welcome({ peer, socket }: Accepted): void {
