@@ -126,6 +126,19 @@ e2eTest("doctor finds nothing at a healthy agent, and each fault where it is", {
     assert.equal(report.code, 1);
   });
 
+  await scene.step("a host that wants nothing redirected: nothing is dialled", async () => {
+    await scene.setModes(null);
+    await until("the channel is off", async () => {
+      const report = await doctor(scene);
+      return report.code < 2 && report.of("bypass-probes").found.includes("nothing was dialled");
+    });
+    await scene.setModes({ wireserver: "enforce", imds: "enforce" });
+    await until("it is on again", async () => {
+      const report = await doctor(scene);
+      return report.code < 2 && report.of("bypass-probes").found.startsWith("redirected");
+    });
+  });
+
   await scene.step("an agent that hangs", async () => {
     const pid = await agentProcess(scene);
     Deno.kill(pid, "SIGSTOP");
