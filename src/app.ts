@@ -254,6 +254,7 @@ async function superviseAgent(
     proxy,
     upstream,
     queues: () => [
+      { queue: "log", ...logs.queue() },
       { queue: "audit", waiting: audit.waitingLines, dropped: audit.lostLines },
       { queue: "telemetry", waiting: upload.counts.waitingInMemory, dropped: upload.dropped },
     ],

@@ -29,6 +29,8 @@ export interface Logs {
   readonly levels: LogLevels;
   /** Writes a line for somebody who has nothing but the serial console; does nothing in the foreground. */
   say(text: string): void;
+  /** Lines of the log file that wait to be written, and those that were lost since the start. */
+  queue(): { readonly waiting: number; readonly dropped: number };
   close(): Promise<void>;
 }
 
@@ -69,6 +71,7 @@ export function openLogs(
     logger,
     levels: new LogLevels({ file: fileOutput, console, events }),
     say: (text) => options.foreground ? undefined : serial.say(text),
+    queue: () => ({ waiting: file?.waitingLines ?? 0, dropped: file?.lostLines ?? 0 }),
     close: async () => {
       file?.close();
       await Promise.race([terminal.drain(), clock.sleep(TERMINAL_DRAIN_MS)]);

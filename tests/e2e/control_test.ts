@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { ControlClient } from "../../src/operator/live_view/mod.ts";
 import { denoEnvironment } from "../../tools/setup/mod.ts";
+import { PYTHON, Talker } from "../kernel/machine.ts";
 import { sourceProgram } from "../../tools/sandbox/world.ts";
 import {
   e2eTest,
@@ -20,7 +21,7 @@ import {
 
 const socketOf = (scene: Scene) => `${scene.world.sandbox.folder}/run/control.sock`;
 
-/** The value of a sample, without the prefix; 0 where there is none. */
+/** The value of a sample, without the prefix; 0 where there is none: counts begin with the first. */
 async function metric(client: ControlClient, sample: string): Promise<number> {
   const text = await client.text("/metrics");
   const line = text.split("\n").find((each) => each.startsWith(`azure_proxy_agent_${sample} `));
@@ -75,6 +76,9 @@ e2eTest(
       for (const stage of ["attribute", "decide", "sign", "host", "whole"]) {
         const counted = `request_duration_seconds_count{stage="${stage}"}`;
         assert.ok(await metric(client, counted) > 0, stage);
+      }
+      for (const queue of ["log", "audit", "decisions", "telemetry"]) {
+        assert.equal(await metric(client, `queue_dropped_total{queue="${queue}"}`), 0);
       }
       assert.equal(await metric(client, "key_held"), 1);
       assert.equal(await metric(client, "redirector_attached"), 1);
@@ -237,3 +241,47 @@ e2eTest(
     await assert.rejects(() => Deno.lstat(path), Deno.errors.NotFound);
   },
 );
+
+const COLLECTOR = `
+import http.server, sys
+class Collector(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["content-length"])).decode()
+        self.send_response(200)
+        self.end_headers()
+        print(self.path, self.headers["content-type"], body, flush=True)
+    def log_message(self, *_): pass
+http.server.HTTPServer(("127.0.0.1", 4318), Collector).serve_forever()
+`;
+
+e2eTest("metrics are pushed to a collector, also one that comes late", {
+  label: "control",
+  config: { otlpEndpoint: "http://127.0.0.1:4318/v1/metrics", otlpIntervalInSeconds: 1 },
+}, async (scene) => {
+  const { sandbox } = scene.world;
+  using client = new ControlClient(socketOf(scene));
+  await until("the collector is missed", async () => {
+    const status = await client.json("/v1/status") as {
+      readonly parts: Readonly<Record<string, { readonly code: string } | undefined>>;
+    };
+    return status.parts["otlp"]?.code === "OTLP_FAILED";
+  });
+  const collector = new Talker(
+    sandbox.spawn([PYTHON, "-c", COLLECTOR], { inCgroup: false }),
+    false,
+  );
+  const line = await collector.line();
+  const [path, type, ...body] = line.split(" ");
+  assert.deepEqual([path, type], ["/v1/metrics", "application/json"]);
+  const { resourceMetrics: [{ scopeMetrics: [{ metrics }] }] } = JSON.parse(body.join(" "));
+  const running = metrics.find((each: { readonly name: string }) =>
+    each.name === "azure_proxy_agent_redirector_attached"
+  );
+  assert.equal(running.gauge.dataPoints[0].asDouble, 1);
+  await until(
+    "the push is well",
+    async () => await metric(client, `part_running{part="otlp"}`) === 1,
+  );
+  collector.kill();
+  await collector.ended();
+});
