@@ -63,7 +63,10 @@ type Loaded = Awaited<ReturnType<typeof load>>;
 
 function load(file: string | null, context: ConfigCommandContext) {
   const candidates = configCandidates(context.executable);
-  return loadConfig(file, candidates, (name) => context.environment(name));
+  const environment = (name: string) => context.environment(name);
+  // The service finds this file by itself, which decides where its status lies.
+  if (file !== null && candidates.includes(file)) return loadConfig(null, [file], environment);
+  return loadConfig(file, candidates, environment);
 }
 
 function check(loaded: Loaded, json: boolean, output: CommandOutput): 0 | 1 | 2 {

@@ -70,6 +70,21 @@ Deno.test("configCommand() show tells each value and where it comes from", () =>
     assert.equal(told.warnings.length, 1);
   }));
 
+Deno.test("configCommand() show tells of the service's own file what the service makes of it", () =>
+  withConfig({}, async (file) => {
+    const statusFolder = async (executable: string, args: string[]) => {
+      const output = new MemoryOutput();
+      const environment = () => undefined;
+      await configCommand(["show", "--json", ...args], output, { executable, environment });
+      const { values } = JSON.parse(output.stdout) as { values: { key: string; value: unknown }[] };
+      return values.find(({ key }) => key === "statusFolder")?.value;
+    };
+    const beside = file.replace("proxy-agent.json", "azure-proxy-agent");
+    assert.equal(await statusFolder(beside, []), "/var/log/azure-proxy-agent");
+    assert.equal(await statusFolder(beside, [file]), "/var/log/azure-proxy-agent");
+    assert.equal(await statusFolder("/nowhere/azure-proxy-agent", [file]), "/l");
+  }));
+
 Deno.test("configCommand() schema prints the schema that values are checked by", async () => {
   const { code, out } = await run("schema");
   assert.equal(code, 0);
