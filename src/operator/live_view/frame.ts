@@ -129,10 +129,14 @@ function verdictText({ verdict, reason }: TallyRow): string {
   return reason === null ? verdict : `${verdict} ${reason}`;
 }
 
+/** Characters with which the last column still says something. */
+const LEAST_OF_THE_LAST = 10;
+
 /** The columns that fit; the last of them takes what is left. */
 function columnsFor(width: number): readonly Column[] {
   const shown = [...COLUMNS];
-  const needed = () => shown.reduce((sum, column) => sum + column.width + 1, -1);
+  const needed = () =>
+    shown.slice(0, -1).reduce((sum, column) => sum + column.width + 1, LEAST_OF_THE_LAST);
   while (shown.length > 2 && needed() > width) {
     const first = shown.reduce((most, column) => column.drop > most.drop ? column : most);
     shown.splice(shown.indexOf(first), 1);
