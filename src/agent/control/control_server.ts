@@ -102,7 +102,7 @@ export class ControlServer implements Part {
   }
 
   async #answer(request: Request): Promise<Response> {
-    if (request.method !== "GET" && request.method !== "HEAD") {
+    if (request.method !== "GET") {
       return answer(405, "everything here is asked with GET");
     }
     if (this.#questions >= this.#limits.questions) {
@@ -111,9 +111,13 @@ export class ControlServer implements Part {
     this.#questions++;
     const enough = new AbortController();
     try {
-      const late = this.#options.clock.sleep(this.#limits.answerMs, enough.signal)
-        .then(() => answer(503, "the answer took too long"));
-      return await Promise.race([this.#routed(request), late]);
+      const routed = this.#routed(request);
+      const late = this.#options.clock.sleep(this.#limits.answerMs, enough.signal).then(() => {
+        // What still comes is for nobody: a stream must not keep its place.
+        if (!enough.signal.aborted) routed.then(({ body }) => body?.cancel()).catch(() => {});
+        return answer(503, "the answer took too long");
+      });
+      return await Promise.race([routed, late]);
     } finally {
       this.#questions--;
       enough.abort();

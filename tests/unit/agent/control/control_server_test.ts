@@ -63,11 +63,15 @@ Deno.test("ControlServer.run() answers on a socket that only its owner may open,
 });
 
 Deno.test("ControlServer.run() takes nothing but GET", () =>
-  served(async ({ path }) => {
+  served(async ({ path, sources }) => {
     const client = Deno.createHttpClient({ proxy: { transport: "unix", path } });
-    const answer = await fetch("http://agent/v1/status", { client, method: "POST", body: "x" });
-    assert.equal(answer.status, 405);
-    await answer.body?.cancel();
+    for (const init of [{ method: "POST", body: "x" }, { method: "HEAD" }]) {
+      // The answer to a HEAD would be a stream that nobody ever reads.
+      const answer = await fetch("http://127.0.0.1/v1/decisions", { client, ...init });
+      assert.equal(answer.status, 405);
+      await answer.body?.cancel();
+    }
+    assert.equal(sources.feed.readers, 0);
     client.close();
   }));
 
