@@ -1,6 +1,5 @@
 import { ENDPOINT_NAMES } from "../../domain/wire/mod.ts";
 import type { RedirectorReport } from "../redirector/mod.ts";
-import type { PoolReport } from "../upstream/mod.ts";
 import type { Histogram } from "./histogram.ts";
 import { STAGES } from "./request_metrics.ts";
 import type { Sources } from "./sources.ts";
@@ -65,23 +64,19 @@ function connectionMetrics({ proxy, upstream, endpoints }: Sources): Metric[] {
     );
     return endpoint === undefined ? [] : [{ endpoint, pool }];
   });
-  const pooled = (state: "live" | "idle" | "waiting", value: keyof PoolReport) =>
-    pools.map(({ endpoint, pool }) => ({
-      labels: { endpoint, state },
-      value: Number(pool[value]),
-    }));
+  const waiting = pools.map(({ endpoint, pool }) => ({
+    labels: { endpoint },
+    value: pool.waiting,
+  }));
+  const pooled = pools.flatMap(({ endpoint, pool }) => [
+    { labels: { endpoint, state: "live" }, value: pool.live },
+    { labels: { endpoint, state: "idle" }, value: pool.idle },
+  ]);
   return [
     gauge("connections", "Open connections of callers.", proxy.connectionCount),
     counters("connections_cut_total", "Connections cut by a time limit.", cut),
-    gauges("upstream_connections", "Connections to the host.", [
-      ...pooled("live", "live"),
-      ...pooled("idle", "idle"),
-    ]),
-    gauges(
-      "upstream_waiting",
-      "Requests that wait for a connection.",
-      pooled("waiting", "waiting"),
-    ),
+    gauges("upstream_connections", "Connections to the host; idle ones are live too.", pooled),
+    gauges("upstream_waiting", "Requests that wait for a connection.", waiting),
   ];
 }
 

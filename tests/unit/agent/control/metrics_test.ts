@@ -23,7 +23,7 @@ Deno.test("prometheusText() has every metric with its labels", async () => {
       `connections_cut_total{reason="idle"} 2`,
       `upstream_connections{endpoint="imds",state="live"} 3`,
       `upstream_connections{endpoint="imds",state="idle"} 2`,
-      `upstream_waiting{endpoint="imds",state="waiting"} 1`,
+      `upstream_waiting{endpoint="imds"} 1`,
       `redirector_attached 0`,
       `kernel_records 0`,
       `kernel_records_capacity 65536`,
