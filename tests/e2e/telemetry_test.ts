@@ -36,10 +36,11 @@ async function received(scene: Scene): Promise<Read[]> {
   );
 }
 
-/** Every generic event of the local file. */
+/** Every generic event of the local file; none before there is one. */
 async function local(scene: Scene): Promise<Read[]> {
-  const text = await Deno.readTextFile(`${scene.world.logFolder}/ProxyAgent.Events.ndjson`);
-  return text.trimEnd().split("\n").map((line) => JSON.parse(line));
+  const path = `${scene.world.logFolder}/ProxyAgent.Events.ndjson`;
+  const text = await Deno.readTextFile(path).catch(() => "");
+  return text.split("\n").filter((line) => line !== "").map((line) => JSON.parse(line));
 }
 
 function eventFiles(scene: Scene): string[] {
