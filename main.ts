@@ -30,6 +30,24 @@ async function execute(command: CommandLine): Promise<number> {
       const { policyCommand } = await import("./src/commands/policy.ts");
       return await policyCommand(command.args, output);
     }
+    case "top": {
+      const { topCommand } = await import("./src/commands/top.ts");
+      const { untilAsked } = await import("./src/commands/signals.ts");
+      return await topCommand(command.args, output, untilAsked());
+    }
+    case "inspect": {
+      const { inspectCommand } = await import("./src/commands/inspect.ts");
+      const { untilAsked } = await import("./src/commands/signals.ts");
+      return await inspectCommand(command.args, output, untilAsked());
+    }
+    case "config": {
+      const { configCommand } = await import("./src/commands/config.ts");
+      return await configCommand(command.args, output);
+    }
+    case "doctor": {
+      const { doctorCommand } = await import("./src/commands/doctor.ts");
+      return await doctorCommand(command.args, output);
+    }
     case "console": {
       const { consoleCommand } = await import("./src/commands/console.ts");
       const { runAgent } = await import("./src/app.ts");

@@ -40,6 +40,13 @@ const SYMBOLS = {
   bpf_obj_get: { parameters: ["buffer"], result: "i32" },
   // int bpf_obj_get_info_by_fd(int fd, void *info, __u32 *length)
   bpf_obj_get_info_by_fd: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
+  // int bpf_prog_get_fd_by_id(__u32 id)
+  bpf_prog_get_fd_by_id: { parameters: ["u32"], result: "i32" },
+  // int bpf_prog_query(int target_fd, enum bpf_attach_type type, __u32 query_flags, __u32 *attach_flags, __u32 *prog_ids, __u32 *prog_cnt)
+  bpf_prog_query: {
+    parameters: ["i32", "u32", "u32", "buffer", "buffer", "buffer"],
+    result: "i32",
+  },
   // int bpf_map_lookup_elem(int fd, const void *key, void *value)
   bpf_map_lookup_elem: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
   // int bpf_map_update_elem(int fd, const void *key, const void *value, __u64 flags)
@@ -73,6 +80,33 @@ export const ATTACH_TYPE = Object.freeze({
   CGROUP_INET4_GETPEERNAME: 29,
   CGROUP_INET6_GETPEERNAME: 30,
 });
+
+/** Also the programs of the cgroups above. Source: linux/bpf.h. */
+const BPF_F_QUERY_EFFECTIVE = 1;
+/** Programs of one type that a cgroup can have, its parents' included, as far as they are listed. */
+const MAX_PROGRAMS = 1024;
+const PROGRAM_INFO_BYTES = 256;
+
+/** What the kernel says of a loaded program. */
+export interface ProgramInfo {
+  readonly id: number;
+  /** At most 15 bytes of the name. */
+  readonly name: string;
+  /** Hash of the instructions, 16 hex digits. */
+  readonly tag: string;
+  /** User that loaded it. */
+  readonly uid: number;
+  readonly loadedAtBootNs: bigint;
+}
+
+/** What the kernel says of a link to a cgroup. */
+export interface CgroupLinkInfo {
+  readonly id: number;
+  readonly programId: number;
+  /** 0 when it was detached. */
+  readonly cgroupId: bigint;
+  readonly attachType: number;
+}
 
 /** How urgent one of libbpf's messages is. */
 export type LibbpfLevel = "warn" | "info";
@@ -292,15 +326,73 @@ export class Libbpf {
 
   /** Id of the cgroup that a link is attached to; 0 when it was detached. @throws ErrnoError */
   linkedCgroup(link: Fd): bigint {
+    return this.linkInfo(link).cgroupId;
+  }
+
+  /** What a link joins. @throws ErrnoError */
+  linkInfo(link: Fd): CgroupLinkInfo {
     // struct bpf_link_info { u32 type, id, prog_id; pad; struct { u64 cgroup_id; u32 attach_type; } cgroup; }
-    const info = new StructBuffer(64);
-    const length = new StructBuffer(4);
-    length.setU32(0, 64);
+    const info = this.#info(link, 64, "read a link's state");
+    return {
+      id: info.u32(4),
+      programId: info.u32(8),
+      cgroupId: info.u64(16),
+      attachType: info.u32(24),
+    };
+  }
+
+  /** A loaded program by its id; `null` when there is none. @throws ErrnoError */
+  programInfo(id: number): ProgramInfo | null {
+    const number = this.#symbols.bpf_prog_get_fd_by_id(id);
+    if (number < 0) {
+      const errno = number === -1 ? this.#libc.errno() : -number;
+      if (errno === ENOENT) return null;
+      throw new ErrnoError(errno, `open the program ${id}`);
+    }
+    using program = this.#libc.own(number);
+    // struct bpf_prog_info { u32 type, id; u8 tag[8]; ...; u64 load_time @40; u32 created_by_uid @48; ...; char name[16] @64; ... }
+    const info = this.#info(program, PROGRAM_INFO_BYTES, `read the program ${id}`);
+    return {
+      id: info.u32(4),
+      name: info.text(64, 16),
+      tag: info.bytes.subarray(8, 16).toHex(),
+      uid: info.u32(48),
+      loadedAtBootNs: info.u64(40),
+    };
+  }
+
+  /**
+   * Ids of the programs that run at an attach point for processes of a cgroup, in the order of running; those of the cgroups
+   * above are among them. At most 1,024. @throws ErrnoError
+   */
+  programsAt(cgroup: Fd, attachType: number): number[] {
+    const ids = new StructBuffer(4 * MAX_PROGRAMS);
+    const count = new StructBuffer(4);
+    count.setU32(0, MAX_PROGRAMS);
     this.#check(
-      this.#symbols.bpf_obj_get_info_by_fd(link.number, info.bytes, length.bytes),
-      "read a link's state",
+      this.#symbols.bpf_prog_query(
+        cgroup.number,
+        attachType,
+        BPF_F_QUERY_EFFECTIVE,
+        null,
+        ids.bytes,
+        count.bytes,
+      ),
+      `list the programs at the attach point ${attachType}`,
     );
-    return info.u64(16);
+    const found = Math.min(count.u32(0), MAX_PROGRAMS);
+    return Array.from({ length: found }, (_, index) => ids.u32(4 * index));
+  }
+
+  #info(fd: Fd, sizeBytes: number, attempted: string): StructBuffer {
+    const info = new StructBuffer(sizeBytes);
+    const length = new StructBuffer(4);
+    length.setU32(0, sizeBytes);
+    this.#check(
+      this.#symbols.bpf_obj_get_info_by_fd(fd.number, info.bytes, length.bytes),
+      attempted,
+    );
+    return info;
   }
 
   /** Number of CPUs that a per-CPU value has room for. */

@@ -23,12 +23,20 @@ const SYMBOLS = {
   statfs: { parameters: ["buffer", "buffer"], result: "i32" },
   // int socket(int domain, int type, int protocol)
   socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
+  // int connect(int fd, const struct sockaddr *to, socklen_t length)
+  connect: { parameters: ["i32", "buffer", "u32"], result: "i32" },
+  // int getsockname(int fd, struct sockaddr *name, socklen_t *length)
+  getsockname: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
+  // int getpeername(int fd, struct sockaddr *name, socklen_t *length)
+  getpeername: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
   // int getsockopt(int fd, int level, int name, void *value, socklen_t *length)
   getsockopt: { parameters: ["i32", "i32", "i32", "buffer", "buffer"], result: "i32" },
   // ssize_t sendto(int fd, const void *data, size_t length, int flags, const struct sockaddr *to, socklen_t length)
   sendto: { parameters: ["i32", "buffer", "usize", "i32", "buffer", "u32"], result: "isize" },
   // int clock_gettime(clockid_t clock, struct timespec *time)
   clock_gettime: { parameters: ["i32", "buffer"], result: "i32" },
+  // int adjtimex(struct timex *state)
+  adjtimex: { parameters: ["buffer"], result: "i32" },
   // int getrlimit(int resource, struct rlimit *limit)
   getrlimit: { parameters: ["i32", "buffer"], result: "i32" },
   // int setrlimit(int resource, const struct rlimit *limit)
@@ -68,9 +76,17 @@ const LOOKUP_SYMBOLS = {
 const CLOCK_BOOTTIME = 7;
 const AF_UNIX = 1;
 const AF_INET = 2;
+const AF_INET6 = 10;
 const SOCK_STREAM = 1;
 const SOCK_DGRAM = 2;
 const SOCK_CLOEXEC = 0o2000000;
+const SOCK_NONBLOCK = 0o4000;
+const EINPROGRESS = 115;
+const SOCKADDR_BYTES = 28;
+/** Where the IPv4 address stands in `sockaddr_in`, and in `sockaddr_in6` that maps one. */
+const ADDRESS_OFFSET = Object.freeze({ [AF_INET]: 4, [AF_INET6]: 20 });
+const ST_RDONLY = 1n;
+const STA_UNSYNC = 0x40;
 const SOL_SOCKET = 1;
 const SO_NETNS_COOKIE = 71;
 const RLIMIT_NOFILE = 7;
@@ -100,6 +116,32 @@ export interface FileStatus {
   readonly inode: bigint;
   readonly mode: number;
   readonly uid: number;
+}
+
+/** Room in a file system. */
+export interface FileSystemSpace {
+  readonly isReadOnly: boolean;
+  readonly totalBytes: number;
+  /** What others than root may use. */
+  readonly freeBytes: number;
+  /** 0 where the file system does not count files. */
+  readonly totalFiles: number;
+  readonly freeFiles: number;
+}
+
+/** What the kernel knows of how right its clock is. */
+export interface ClockDiscipline {
+  readonly isSynchronised: boolean;
+  readonly maxErrorMs: number;
+}
+
+/** The addresses of a socket right after connect() began, as dotted quads. */
+export interface DialledSocket {
+  /** Error number of connect(); 0 when it began or succeeded. */
+  readonly errno: number;
+  readonly localAddress: string;
+  /** `null` while the other end has not answered. */
+  readonly peerAddress: string | null;
 }
 
 /** Name, primary group and ids of a user as the system's directories know them. */
@@ -256,6 +298,78 @@ export class Libc {
     const status = new StructBuffer(256);
     this.#check(this.#c.statfs(cString(path), status.bytes), () => `look at \`${path}\``);
     return status.u32(0);
+  }
+
+  /** Room in the file system that holds `path`. @throws ErrnoError */
+  fileSystemSpace(path: string): FileSystemSpace {
+    // struct statfs { long type, bsize; u64 blocks, bfree, bavail, files, ffree; fsid; long namelen, frsize, flags; ... }
+    const status = new StructBuffer(256);
+    this.#check(this.#c.statfs(cString(path), status.bytes), () => `look at \`${path}\``);
+    const blockBytes = Number(status.u64(8));
+    return {
+      isReadOnly: (status.u64(80) & ST_RDONLY) !== 0n,
+      totalBytes: blockBytes * Number(status.u64(16)),
+      freeBytes: blockBytes * Number(status.u64(32)),
+      totalFiles: Number(status.u64(40)),
+      freeFiles: Number(status.u64(48)),
+    };
+  }
+
+  /** Whether something keeps the system's clock right. Nothing is set. @throws ErrnoError */
+  clockDiscipline(): ClockDiscipline {
+    // struct timex { u32 modes; long offset, freq, maxerror, esterror; int status; ... }
+    const state = new StructBuffer(256);
+    this.#check(this.#c.adjtimex(state.bytes), () => "read the clock's state");
+    return {
+      isSynchronised: (state.u32(40) & STA_UNSYNC) === 0,
+      maxErrorMs: Number(state.view.getBigInt64(24, true)) / 1000,
+    };
+  }
+
+  /** The time of a hardware clock such as `/dev/ptp0`, milliseconds since the epoch. @throws ErrnoError */
+  deviceClockMs(path: string): number {
+    using device = this.own(this.#check(
+      this.#c.openat(AT_FDCWD, cString(path), O_CLOEXEC, 0),
+      () => `open \`${path}\``,
+    ));
+    const clockId = (~device.number << 3) | 3;
+    this.#check(
+      this.#c.clock_gettime(clockId, this.#time.bytes),
+      () => `read the clock \`${path}\``,
+    );
+    return Number(this.#time.u64(0)) * 1000 + Number(this.#time.u64(8)) / 1e6;
+  }
+
+  /**
+   * Begins a connection and closes it at once: no byte is sent on it. `mapped` dials by an IPv4-mapped IPv6 address.
+   * @throws ErrnoError when there is no socket to be had
+   */
+  dialOnce(address: readonly number[], port: number, mapped: boolean): DialledSocket {
+    const family = mapped ? AF_INET6 : AF_INET;
+    using socket = this.own(this.#check(
+      this.#c.socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0),
+      () => "open a socket",
+    ));
+    const to = new StructBuffer(SOCKADDR_BYTES);
+    to.setU16(0, family);
+    to.setNetU16(2, port);
+    if (mapped) to.setU16(18, 0xffff);
+    to.bytes.set(address, ADDRESS_OFFSET[family]);
+    const length = mapped ? SOCKADDR_BYTES : 16;
+    const begun = this.#c.connect(socket.number, to.bytes, length) === 0;
+    const errno = begun ? 0 : this.errno();
+    const name = new StructBuffer(SOCKADDR_BYTES);
+    const at = ADDRESS_OFFSET[family];
+    const quad = () => name.bytes.subarray(at, at + 4).join(".");
+    const ask = (call: "getsockname" | "getpeername") => {
+      this.#length.setU32(0, SOCKADDR_BYTES);
+      return this.#c[call](socket.number, name.bytes, this.#length.bytes) === 0 ? quad() : null;
+    };
+    return {
+      errno: errno === EINPROGRESS ? 0 : errno,
+      localAddress: ask("getsockname") ?? "0.0.0.0",
+      peerAddress: ask("getpeername"),
+    };
   }
 
   /** Raises the limit of open descriptors to `wanted`, or as far as the system lets us; returns what it is now. */

@@ -1,5 +1,12 @@
 import { auditPart, FileAuditTrail } from "./agent/audit/mod.ts";
 import { Resolver } from "./agent/caller/mod.ts";
+import {
+  ControlObserver,
+  DecisionFeed,
+  KeyAge,
+  RequestMetrics,
+  type Sources,
+} from "./agent/control/mod.ts";
 import { Exchange, HostClock, TcpHostChannel } from "./agent/host/mod.ts";
 import { Epochs, initialSnapshot, KEPT_KEYS, KeyKeeper } from "./agent/key_keeper/mod.ts";
 import type { AgentSnapshot } from "./agent/key_keeper/mod.ts";
@@ -20,33 +27,30 @@ import {
 } from "./agent/status/mod.ts";
 import { Upstream } from "./agent/upstream/mod.ts";
 import type { Config } from "./config.ts";
+import { ConfigReload } from "./config_reload.ts";
 import { redact, redactedText } from "./domain/identity/mod.ts";
 import { ENDPOINTS } from "./domain/wire/mod.ts";
+import { controlParts } from "./app_control.ts";
+import { type Logs, openLogs } from "./app_logs.ts";
+import { AppTelemetry } from "./app_telemetry.ts";
 import type { RunOptions } from "./commands/run_agent.ts";
 import { openPlatform, type Platform } from "./platform/platform.ts";
 import { Backoff, DEFAULT_BACKOFF } from "./runtime/backoff.ts";
 import { Cell } from "./runtime/cell.ts";
-import type { Clock } from "./runtime/clock.ts";
 import { AgentError } from "./runtime/errors.ts";
-import { LogHub, type LogOutput } from "./runtime/log_hub.ts";
-import { ConsoleSink, FileSink, lossNotice } from "./runtime/log_sinks.ts";
-import { openPrivateFolder } from "./runtime/files.ts";
-import type { Logger } from "./runtime/logger.ts";
 import type { HealthReporter, Part } from "./runtime/part.ts";
-import { RollingFile } from "./runtime/rolling_file.ts";
 import { slicedBy } from "./runtime/slices.ts";
 import { type Supervised, Supervisor } from "./runtime/supervisor.ts";
 import { SystemClock } from "./runtime/system_clock.ts";
+import { longSystemName, readOsRelease } from "./system_name.ts";
 import { VERSION } from "./version.ts";
 
-/** The agent's log. Source: agent.md 8.1. */
-const LOG_FILE_NAME = "ProxyAgent.log";
 /** Folders of the kernel objects of a source tree, behind the installed one. */
 const BUILD_FOLDER = new URL("../build/bpf", import.meta.url).pathname;
+/** The program that runs, also when its file was replaced meanwhile. */
+const RUNNING_PROGRAM = "/proc/self/exe";
 /** Longest part of the orderly stop: open requests are given this long to end. */
 const LISTENER_STOP_MS = 7_000;
-/** A terminal or journal that does not read holds up the end no longer than this. */
-const TERMINAL_DRAIN_MS = 1_000;
 
 /**
  * Wires the agent and runs it until `signal` fires; the exit code is 0 after an orderly stop, 1 when a part never came up
@@ -58,14 +62,12 @@ export async function runAgent(
   signal: AbortSignal,
 ): Promise<number> {
   const clock = new SystemClock();
-  const startedAtMs = clock.monotonicMs();
-  const logs = openLogs(config, options, clock);
+  const telemetry = new AppTelemetry(config, clock);
+  const logs = openLogs(config, options, clock, telemetry.sink);
   const { logger } = logs;
-  logger.info(`============== GuestProxyAgent (${VERSION}) is starting`, {
-    kernel: Deno.osRelease(),
-    arch: Deno.build.arch,
-    elapsedMs: Math.round(clock.monotonicMs() - startedAtMs),
-  });
+  const banner = startBanner(Math.round(clock.monotonicMs()));
+  logger.info(banner, { kernel: Deno.osRelease() });
+  logs.say(banner);
   for (const warning of options.warnings) logger.warn("configuration", { warning });
   try {
     using platform = await openPlatform({
@@ -89,68 +91,29 @@ export async function runAgent(
       logger,
     });
     logger.debug("descriptor limit", { descriptors: platform.raiseLimits() });
-    return await superviseAgent(config, platform, logger, signal);
+    return await superviseAgent(config, options, platform, logs, telemetry, signal);
   } catch (error) {
     if (!(error instanceof AgentError)) throw error;
     logger.error("the agent cannot run", { code: error.code, error: error.message });
     return 1;
   } finally {
     logger.info("============== GuestProxyAgent has stopped");
+    telemetry.close();
     await logs.close();
-  }
-}
-
-/** The log and its end. */
-interface Logs {
-  readonly logger: Logger;
-  close(): Promise<void>;
-}
-
-function openLogs(config: Config, options: RunOptions, clock: Clock): Logs {
-  const terminal = new ConsoleSink(Deno.stdout, Deno.stderr);
-  const outputs: LogOutput[] = [{ sink: terminal, level: config.fileLogLevelForSystemEvents }];
-  const file = config.logFolder === null ? null : new RollingFile({
-    folder: config.logFolder,
-    name: LOG_FILE_NAME,
-    clock,
-    lossNotice: (lost) => lossNotice(clock.wallMs(), lost),
-    onTrouble: (cause) => {
-      if (options.foreground && cause !== null) {
-        terminal.write({ wallMs: clock.wallMs(), level: "error", message: `log file: ${cause}` });
-      }
-    },
-  });
-  if (config.logFolder !== null) closeFolder(config.logFolder);
-  if (file !== null) {
-    file.open();
-    outputs.push({ sink: new FileSink(file), level: config.fileLogLevel });
-  }
-  return {
-    logger: new LogHub({ clock, redact, outputs }).logger(),
-    close: async () => {
-      file?.close();
-      await Promise.race([terminal.drain(), clock.sleep(TERMINAL_DRAIN_MS)]);
-    },
-  };
-}
-
-/** Closes the log folder to strangers. Where that fails the file says so itself, and is tried again. */
-function closeFolder(folder: string): void {
-  try {
-    openPrivateFolder(folder, isLogFolderEntry);
-  } catch {
-    // See above.
   }
 }
 
 /** Runs all parts. They start in the order of the list and stop in the opposite one: the listener first, the records last. */
 async function superviseAgent(
   config: Config,
+  options: RunOptions,
   platform: Platform,
-  logger: Logger,
+  logs: Logs,
+  telemetry: AppTelemetry,
   signal: AbortSignal,
 ): Promise<number> {
   const { clock } = platform;
+  const logger = telemetry.tapped(logs.logger);
   const health = new HealthBoard(clock);
   const epochs = new Epochs(platform.epochStore, clock, logger.child("key_keeper"));
   const { matching } = config;
@@ -162,19 +125,23 @@ async function superviseAgent(
     folder: config.logFolder,
     redact,
     logger: logger.child("audit"),
+    onFirst: (connection) => telemetry.sources.connection(connection),
   });
   const readiness = new Readiness({
     clock,
     logger,
     tags: new TagFiles(config.latchKeyFolder, clock),
     messageOf: (flag) => health.of(PART_OF_FLAG[flag]).message,
+    onResult: (text) => logs.say(text),
   });
+  const host = new TcpHostChannel(ENDPOINTS, new Exchange(clock), hostClock, pace);
   const keeper = new KeyKeeper({
     clock,
     logger,
-    host: new TcpHostChannel(ENDPOINTS, new Exchange(clock), hostClock, pace),
+    host,
     store: platform.keyStore,
     epochs,
+    policyStore: platform.policyStore,
     ruleFiles: platform.ruleFiles,
     matching,
     pace,
@@ -192,14 +159,18 @@ async function superviseAgent(
   });
   const provision = new ProvisionEndpoint(readiness, keeper);
   const upstream = new Upstream({ clock });
+  const resolver = new Resolver(platform.inspector, platform.accounts);
+  const requests = new RequestMetrics();
+  const feed = new DecisionFeed(redact);
   const proxy = new Proxy({
     clock,
     hostClock,
     endpoints: ENDPOINTS,
     redirector: platform.redirector,
-    resolver: new Resolver(platform.inspector, platform.accounts),
+    resolver,
     snapshot,
     audit,
+    observer: new ControlObserver(requests, feed, clock),
     upstream,
     localEndpoints: {
       provision: (headers) => provision.answer(headers),
@@ -207,7 +178,7 @@ async function superviseAgent(
     },
     logger: logger.child("proxy"),
     random: Math.random,
-    limits: { headMs: config.requestHeadTimeoutMs, idleMs: config.idleConnectionTimeoutMs },
+    limits: timeLimitsOf(config),
   });
   const reconciler = new Reconciler({
     redirector: platform.redirector,
@@ -219,7 +190,28 @@ async function superviseAgent(
     stopping: () => signal.aborted,
   });
   const statusFolder = { folder: config.statusFolder, isOurs: isLogFolderEntry };
+  const reload = new ConfigReload(options.configSource, {
+    fileLogLevel: (next) => logs.levels.set("file", next.fileLogLevel),
+    fileLogLevelForEvents: (next) => logs.levels.set("events", next.fileLogLevelForEvents),
+    fileLogLevelForSystemEvents: (next) =>
+      logs.levels.set("console", next.fileLogLevelForSystemEvents),
+    canonicalRequestMode: (next) => keeper.setMatching(next.matching),
+    pollKeyStatusIntervalInSeconds: (next) => keeper.setPollInterval(next.pollKeyStatusIntervalMs),
+    requestHeadTimeoutInSeconds: (next) => proxy.setTimeLimits(timeLimitsOf(next)),
+    idleConnectionTimeoutInSeconds: (next) => proxy.setTimeLimits(timeLimitsOf(next)),
+  }, logger);
+  const upload = telemetry.part({
+    host,
+    snapshot,
+    status,
+    isProvisioned: () => readiness.finishedTick > 0n,
+    logger,
+  });
+  snapshot.subscribe(({ targets }) => telemetry.sources.targetsChanged(targets), signal);
   const parts: Supervised[] = [
+    // The first to start is the last to stop: what the others say at their end is kept.
+    { part: upload, upWithinMs: null },
+    { part: reload, upWithinMs: null },
     { part: auditPart(audit, clock) },
     { part: new StatusWriter({ clock, logger, status, ...statusFolder }), upWithinMs: null },
     {
@@ -243,13 +235,50 @@ async function superviseAgent(
     reconciler.listening();
     platform.serviceNotify.ready();
   };
+  const sources: Sources = {
+    clock,
+    version: VERSION,
+    startedWallMs: clock.wallMs() - Math.round(clock.monotonicMs()),
+    endpoints: ENDPOINTS,
+    requests,
+    feed,
+    keyAge: new KeyAge(snapshot, clock, signal),
+    status,
+    health,
+    snapshot,
+    rules: () => keeper.rules(),
+    pace,
+    keeper,
+    redirector: platform.redirector,
+    resolver,
+    proxy,
+    upstream,
+    queues: () => [
+      { queue: "log", ...logs.queue() },
+      { queue: "audit", waiting: audit.waitingLines, dropped: audit.lostLines },
+      { queue: "telemetry", waiting: upload.counts.waitingInMemory, dropped: upload.dropped },
+    ],
+    restarts: () => supervisor.restarts,
+    memory: () => Deno.memoryUsage(),
+    executable: { path: Deno.execPath(), openPath: RUNNING_PROGRAM },
+    isCompiled: Deno.build.standalone,
+  };
+  parts.push(...controlParts(config, sources, logger));
   const supervisor = new Supervisor({
     clock,
     logger,
     random: Math.random,
-    health: (part) => flagging(part, health.reporter(part), readiness, onListening),
+    health: (part) =>
+      telemetry.sources.watched(
+        part,
+        telling(part, flagging(part, health.reporter(part), readiness, onListening), logs),
+      ),
   });
-  signal.addEventListener("abort", () => platform.serviceNotify.stopping(), { once: true });
+  signal.addEventListener("abort", () => {
+    platform.serviceNotify.stopping();
+    const elapsedMs = Math.round(clock.monotonicMs());
+    logger.info(`============== GuestProxyAgent is stopping, elapsed: ${elapsedMs}`);
+  }, { once: true });
   const outcome = await supervisor.run(parts, signal);
   upstream.close();
   if (outcome.kind === "never-up") logger.error("a part never came up", { part: outcome.part });
@@ -270,7 +299,33 @@ const MODULE_PARTS = Object.freeze({
   redirector: PART_OF_FLAG.redirector,
   listener: PART_OF_FLAG.listener,
   telemetry: "telemetry",
+  configuration: "configuration",
 });
+
+/** Source: agent 1.3. */
+function startBanner(elapsedMs: number): string {
+  const system = longSystemName(readOsRelease());
+  return `============== GuestProxyAgent (${VERSION}) is starting on ${system}(${Deno.build.arch}), ` +
+    `elapsed: ${elapsedMs}`;
+}
+
+function timeLimitsOf(config: Config): { readonly headMs: number; readonly idleMs: number } {
+  return { headMs: config.requestHeadTimeoutMs, idleMs: config.idleConnectionTimeoutMs };
+}
+
+/** Passes a part's health on, and its milestones to the serial console: each once, until it says something else. */
+function telling(part: string, reporter: HealthReporter, logs: Logs): HealthReporter {
+  if (!Object.values(PART_OF_FLAG).includes(part)) return reporter;
+  let said = "";
+  return {
+    report(state, code, message) {
+      reporter.report(state, code, message);
+      if (state !== "RUNNING" || message === said) return;
+      said = message;
+      logs.say(message);
+    },
+  };
+}
 
 /** Passes a part's health on, and keeps the flag of its readiness in step. The key's flag is the keeper's own business. */
 function flagging(

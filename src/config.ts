@@ -1,4 +1,5 @@
-import { parseStrictJson } from "./domain/wire/strict_json.ts";
+import { type EffectiveValue, KeyReader } from "./config_reader.ts";
+import { type JsonValue, parseStrictJson } from "./domain/wire/strict_json.ts";
 import type { LogLevel } from "./runtime/logger.ts";
 import { err, ok, type Result } from "./runtime/result.ts";
 
@@ -11,6 +12,10 @@ export interface Config {
   readonly latchKeyFolder: string;
   readonly pollKeyStatusIntervalMs: number;
   readonly maxEventFileCount: number;
+  /** Whether telemetry is sent to the host. */
+  readonly telemetryUpload: boolean;
+  /** How often telemetry is brought to the disk and sent. */
+  readonly telemetryIntervalMs: number;
   /** First choice for the kernel object; `null` when not set. */
   readonly ebpfFileFullPath: string | null;
   readonly ebpfProgramName: string;
@@ -24,6 +29,11 @@ export interface Config {
   readonly enableHttpProxyTrace: boolean;
   /** How the verdicts of the two matchers count. */
   readonly matching: "compat" | "shadow" | "enforce";
+  /** The Unix socket that operators ask; `null`: none is served. */
+  readonly controlSocket: string | null;
+  /** Where metrics are pushed to; `null`: nowhere. */
+  readonly otlpEndpoint: string | null;
+  readonly otlpIntervalMs: number;
   readonly maxConnectionsPerUser: number;
   readonly maxConnectionsOfRoot: number;
   readonly requestHeadTimeoutMs: number;
@@ -34,6 +44,8 @@ export interface Config {
 export interface DecodedConfig {
   readonly config: Config;
   readonly warnings: readonly string[];
+  /** Every key with the value that counts and its origin. */
+  readonly values: readonly EffectiveValue[];
 }
 
 /** What decoding needs besides the text. */
@@ -52,6 +64,8 @@ export const CONFIG_DEFAULTS = Object.freeze(
   {
     pollKeyStatusIntervalInSeconds: 15,
     maxEventFileCount: 30,
+    telemetryUpload: true,
+    telemetryIntervalInSeconds: 60,
     ebpfProgramName: "redirector.o",
     fileLogLevel: "info",
     fileLogLevelForSystemEvents: "error",
@@ -59,6 +73,8 @@ export const CONFIG_DEFAULTS = Object.freeze(
     bpfFolder: "/sys/fs/bpf/azure-proxy-agent",
     enableHttpProxyTrace: false,
     canonicalRequestMode: "shadow",
+    controlSocket: "/run/azure-proxy-agent/control.sock",
+    otlpIntervalInSeconds: 60,
     maxConnectionsPerUser: 4096,
     maxConnectionsOfRoot: 16_384,
     requestHeadTimeoutInSeconds: 30,
@@ -66,36 +82,17 @@ export const CONFIG_DEFAULTS = Object.freeze(
   } as const,
 );
 
-const REQUIRED_KEYS = ["logFolder", "eventFolder", "latchKeyFolder"];
-const KEYS_WITHOUT_DEFAULT = [
-  "canonicalRequest",
-  "statusFolder",
-  "ebpfFileFullPath",
-  "fileLogLevelForEvents",
-];
-/** Keys of older files; they are accepted and change nothing. Source: agent 2.2. */
-const IGNORED_KEYS = [
-  "monitorIntervalInSeconds",
-  "hostGAPluginSupport",
-  "wireServerSupport",
-  "imdsSupport",
-];
-
-/** Every key that a configuration may carry. */
-export const KNOWN_CONFIG_KEYS: readonly string[] = Object.freeze([
-  ...REQUIRED_KEYS,
-  ...KEYS_WITHOUT_DEFAULT,
-  ...Object.keys(CONFIG_DEFAULTS),
-  ...IGNORED_KEYS,
-]);
-
-const LEVELS = ["error", "warn", "info", "debug", "trace"] as const;
-const MATCHING_MODES = ["off", "shadow", "enforce"] as const;
-const ONE_DAY_S = 86_400;
+/** The words of keys that hold one. */
+export const CONFIG_WORDS = Object.freeze(
+  {
+    level: ["error", "warn", "info", "debug", "trace"],
+    matching: ["off", "shadow", "enforce"],
+  } as const,
+);
 
 /**
  * Decodes the text of a configuration file. Unknown keys and unknown words are warnings; a wrong type, a number out of range
- * or a missing key is an error that names the key, what was expected and what to do. All errors come at once.
+ * or a missing key is an error that names the key, its value and what belongs there. All errors come at once.
  * Source: agent 2.1, 2.2.
  */
 export function decodeConfig(
@@ -110,61 +107,80 @@ export function decodeConfig(
     return err([`${words} at ${lineAndColumn(json, offset)}, in ${path}; correct the text there`]);
   }
   if (!(parsed.value instanceof Map)) {
-    return err([`expected an object, got ${typeName(parsed.value)}; put the keys between { and }`]);
+    return err(["it must be an object; put the keys between { and }"]);
   }
-  const reader = new KeyReader(parsed.value, context.environment);
+  const members: ReadonlyMap<string, JsonValue> = parsed.value;
+  const reader = new KeyReader(members, context.environment);
   const config = readConfig(reader, context.namedFile);
   reader.warnUnknown();
-  return reader.errors.length > 0
-    ? err(reader.errors)
-    : ok({ config: Object.freeze(config), warnings: reader.warnings });
+  const { errors, warnings, values } = reader;
+  return errors.length > 0 ? err(errors) : ok({ config: Object.freeze(config), warnings, values });
 }
 
 function readConfig(reader: KeyReader, namedFile: boolean): Config {
   const defaults = CONFIG_DEFAULTS;
-  reader.integer("monitorIntervalInSeconds", 0, 0, Number.MAX_SAFE_INTEGER);
+  const { level } = CONFIG_WORDS;
   const logFolder = reader.folder("logFolder");
-  const statusFolder = reader.text("statusFolder", null) ??
-    (namedFile && logFolder !== "" ? logFolder : FIXED_STATUS_FOLDER);
-  const seconds = (key: "requestHeadTimeoutInSeconds" | "idleConnectionTimeoutInSeconds") =>
-    1000 * reader.integer(key, defaults[key], 1, ONE_DAY_S);
-  const pollKey = "pollKeyStatusIntervalInSeconds";
+  const seconds = (
+    key:
+      | "pollKeyStatusIntervalInSeconds"
+      | "otlpIntervalInSeconds"
+      | "telemetryIntervalInSeconds"
+      | "requestHeadTimeoutInSeconds"
+      | "idleConnectionTimeoutInSeconds",
+  ) => 1000 * reader.integer(key, defaults[key]);
+  const count = (key: "maxEventFileCount" | "maxConnectionsPerUser" | "maxConnectionsOfRoot") =>
+    reader.integer(key, defaults[key]);
   return {
     logFolder: logFolder === "" ? null : logFolder,
-    statusFolder,
     eventFolder: reader.folder("eventFolder"),
     latchKeyFolder: reader.folder("latchKeyFolder"),
-    pollKeyStatusIntervalMs: 1000 * reader.integer(pollKey, defaults[pollKey], 1, ONE_DAY_S),
-    maxEventFileCount: reader.integer("maxEventFileCount", defaults.maxEventFileCount, 0, 100_000),
+    statusFolder: readStatusFolder(reader, namedFile ? logFolder : ""),
+    pollKeyStatusIntervalMs: seconds("pollKeyStatusIntervalInSeconds"),
+    maxEventFileCount: count("maxEventFileCount"),
+    telemetryUpload: reader.flag("telemetryUpload", defaults.telemetryUpload),
+    telemetryIntervalMs: seconds("telemetryIntervalInSeconds"),
     ebpfFileFullPath: reader.text("ebpfFileFullPath", null),
     ebpfProgramName: reader.text("ebpfProgramName", defaults.ebpfProgramName),
     cgroupRoot: reader.text("cgroupRoot", defaults.cgroupRoot),
     bpfFolder: reader.text("bpfFolder", defaults.bpfFolder),
-    fileLogLevel: reader.word("fileLogLevel", LEVELS, defaults.fileLogLevel, "info"),
-    fileLogLevelForEvents: reader.word("fileLogLevelForEvents", LEVELS, null, "info"),
+    fileLogLevel: reader.word("fileLogLevel", level, defaults.fileLogLevel, "info"),
+    fileLogLevelForEvents: reader.word("fileLogLevelForEvents", level, null, "info"),
     fileLogLevelForSystemEvents: reader.word(
       "fileLogLevelForSystemEvents",
-      LEVELS,
+      level,
       defaults.fileLogLevelForSystemEvents,
       "info",
     ),
     enableHttpProxyTrace: reader.flag("enableHttpProxyTrace", defaults.enableHttpProxyTrace),
-    matching: MATCHING_OF_MODE[readMatchingMode(reader)],
-    maxConnectionsPerUser: reader.integer(
-      "maxConnectionsPerUser",
-      defaults.maxConnectionsPerUser,
-      1,
-      65_536,
-    ),
-    maxConnectionsOfRoot: reader.integer(
-      "maxConnectionsOfRoot",
-      defaults.maxConnectionsOfRoot,
-      1,
-      65_536,
-    ),
+    matching: readMatching(reader),
+    controlSocket: reader.text("controlSocket", defaults.controlSocket) || null,
+    otlpEndpoint: readCollector(reader),
+    otlpIntervalMs: seconds("otlpIntervalInSeconds"),
+    maxConnectionsPerUser: count("maxConnectionsPerUser"),
+    maxConnectionsOfRoot: count("maxConnectionsOfRoot"),
     requestHeadTimeoutMs: seconds("requestHeadTimeoutInSeconds"),
     idleConnectionTimeoutMs: seconds("idleConnectionTimeoutInSeconds"),
   };
+}
+
+/** Beside the logs of a file that was named; else where others look for it. */
+function readStatusFolder(reader: KeyReader, logFolder: string): string {
+  const given = reader.text("statusFolder", null);
+  if (given !== null) return given;
+  const folder = logFolder === "" ? FIXED_STATUS_FOLDER : logFolder;
+  reader.noteDerived("statusFolder", folder);
+  return folder;
+}
+
+/** The whole address of a collector's metrics; the empty text counts as not given. */
+function readCollector(reader: KeyReader): string | null {
+  const text = reader.text("otlpEndpoint", null) ?? "";
+  if (text === "") return null;
+  const url = URL.parse(text);
+  if (url?.protocol === "http:" || url?.protocol === "https:") return url.href;
+  reader.errors.push("`otlpEndpoint` must be an address such as http://127.0.0.1:4318/v1/metrics");
+  return null;
 }
 
 /** DEVIATION D-102: `shadow` unless another word is given; others take anything else for `off`. */
@@ -173,170 +189,16 @@ const MATCHING_OF_MODE = Object.freeze(
 );
 
 /** The mode may stand under a key of its own or inside an object; the former counts. Source: authorization 3.14 and 8. */
-function readMatchingMode(reader: KeyReader): (typeof MATCHING_MODES)[number] {
+function readMatching(reader: KeyReader): Config["matching"] {
   const fallback = CONFIG_DEFAULTS.canonicalRequestMode;
-  const nested = reader.nested("canonicalRequest")
-    ?.word("mode", MATCHING_MODES, fallback, fallback);
-  return reader.word("canonicalRequestMode", MATCHING_MODES, nested ?? fallback, fallback);
-}
-
-/** Reads single keys and collects what is wrong with them. After an error the value is a stand-in that is never used. */
-class KeyReader {
-  readonly errors: string[];
-  readonly warnings: string[];
-  /** What stands before a key's name in messages. */
-  readonly #prefix: string;
-  readonly #members: ReadonlyMap<string, unknown>;
-  readonly #environment: (name: string) => string | undefined;
-
-  constructor(
-    members: ReadonlyMap<string, unknown>,
-    environment: (name: string) => string | undefined,
-    outer?: KeyReader,
-    prefix = "",
-  ) {
-    this.#members = members;
-    this.#environment = environment;
-    this.errors = outer?.errors ?? [];
-    this.warnings = outer?.warnings ?? [];
-    this.#prefix = prefix;
-  }
-
-  /** A reader of the object under a key; `null` when there is none. */
-  nested(key: string): KeyReader | null {
-    const value = this.#members.get(key);
-    if (value === undefined) return null;
-    if (value instanceof Map) {
-      return new KeyReader(value, this.#environment, this, `${this.#prefix}${key}.`);
-    }
-    return this.#wrong(key, "an object", value, "put the keys between { and }", null);
-  }
-
-  /** A required folder, with `%NAME%` replaced and without a slash at the end. */
-  folder(key: string): string {
-    if (!this.#members.has(key)) {
-      this.errors.push(`\`${key}\` is missing; add it with the path of a folder`);
-      return "";
-    }
-    const text = expandVariables(this.text(key, ""), this.#environment);
-    return text.length > 1 ? text.replace(/\/+$/, "") : text;
-  }
-
-  text<F extends string | null>(key: string, fallback: F): string | F {
-    const value = this.#members.get(key);
-    if (value === undefined || typeof value === "string") return value ?? fallback;
-    return this.#wrong(key, "a text", value, "write it between quotes", fallback);
-  }
-
-  integer(key: string, fallback: number, least: number, most: number): number {
-    const value = this.#members.get(key);
-    if (value === undefined) return fallback;
-    const fits = typeof value === "number" && Number.isInteger(value) && value >= least &&
-      value <= most;
-    if (fits) return value;
-    const expected = `a whole number from ${least} to ${most}`;
-    return this.#wrong(key, expected, value, "write it without quotes", fallback);
-  }
-
-  flag(key: string, fallback: boolean): boolean {
-    const value = this.#members.get(key);
-    if (value === undefined || typeof value === "boolean") return value ?? fallback;
-    return this.#wrong(key, "true or false", value, "write it without quotes", fallback);
-  }
-
-  /** One of several words, in any case. An unknown word is only a warning and counts as `unknown`. */
-  word<W extends string, F extends W | null>(
-    key: string,
-    words: readonly W[],
-    absent: F,
-    unknown: W,
-  ): W | F {
-    const value = this.#members.get(key);
-    if (value === undefined) return absent;
-    if (typeof value !== "string") {
-      return this.#wrong(
-        key,
-        `one of ${words.join(", ")}`,
-        value,
-        "write it between quotes",
-        absent,
-      );
-    }
-    const given = value.trim().toLowerCase();
-    if (given === "") return absent;
-    const word = words.find((candidate) => candidate === given);
-    if (word !== undefined) return word;
-    this.warnings.push(
-      `\`${this.#prefix}${key}\` has the unknown value ${shown(value)}, \`${unknown}\` is used; ` +
-        `use one of ${words.join(", ")}`,
-    );
-    return unknown;
-  }
-
-  warnUnknown(): void {
-    for (const key of this.#members.keys()) {
-      if (KNOWN_CONFIG_KEYS.includes(key)) continue;
-      const nearest = nearestKey(key);
-      const hint = nearest === null ? "" : `; did you mean \`${nearest}\`?`;
-      this.warnings.push(`${shown(key)} is no known key and changes nothing${hint}`);
-    }
-  }
-
-  #wrong<T>(key: string, expected: string, value: unknown, remedy: string, fallback: T): T {
-    this.errors.push(
-      `\`${this.#prefix}${key}\`: expected ${expected}, got ${typeName(value)}; ${remedy}`,
-    );
-    return fallback;
-  }
-}
-
-/** `%` word `%` becomes the variable; an unset variable leaves its bare name. Source: agent 2.2. */
-function expandVariables(
-  text: string,
-  environment: (name: string) => string | undefined,
-): string {
-  return text.replace(/%(\w+)%/g, (_, name: string) => environment(name) ?? name);
-}
-
-function typeName(value: unknown): string {
-  if (value === null) return "null";
-  if (Array.isArray(value)) return "a list";
-  if (value instanceof Map) return "an object";
-  if (typeof value === "number") return `the number ${value}`;
-  return typeof value === "string" ? `the text ${shown(value)}` : `\`${value}\``;
-}
-
-function shown(text: string): string {
-  return `\`${text.length > 60 ? `${text.slice(0, 60).toWellFormed()}...` : text}\``;
+  const inner = { key: "canonicalRequest", member: "mode" };
+  const { matching } = CONFIG_WORDS;
+  return MATCHING_OF_MODE[
+    reader.word("canonicalRequestMode", matching, fallback, fallback, inner)
+  ];
 }
 
 function lineAndColumn(text: string, offset: number): string {
   const before = text.slice(0, offset).split("\n");
   return `line ${before.length}, column ${(before.at(-1) ?? "").length + 1}`;
-}
-
-/** The known key that differs least, if it differs little. */
-function nearestKey(key: string): string | null {
-  if (key.length > 64) return null;
-  let nearest: string | null = null;
-  let least = Math.max(2, Math.floor(key.length / 3)) + 1;
-  for (const known of KNOWN_CONFIG_KEYS) {
-    const distance = editDistance(key.toLowerCase(), known.toLowerCase());
-    if (distance < least) [nearest, least] = [known, distance];
-  }
-  return nearest;
-}
-
-/** How many letters must be put in, taken out or changed to turn one text into the other. */
-function editDistance(from: string, to: string): number {
-  let above = Array.from({ length: to.length + 1 }, (_, column) => column);
-  for (let row = 1; row <= from.length; row++) {
-    const current = [row];
-    for (let column = 1; column <= to.length; column++) {
-      const change = (above[column - 1] ?? 0) + (from[row - 1] === to[column - 1] ? 0 : 1);
-      current.push(Math.min(change, (above[column] ?? 0) + 1, (current[column - 1] ?? 0) + 1));
-    }
-    above = current;
-  }
-  return above[to.length] ?? 0;
 }

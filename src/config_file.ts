@@ -1,6 +1,6 @@
 import { type ConfigContext, decodeConfig, type DecodedConfig } from "./config.ts";
 import { describeFileError } from "./runtime/files.ts";
-import { err, type Result } from "./runtime/result.ts";
+import { err, ok, type Result } from "./runtime/result.ts";
 
 /** A configuration file that is larger is a mistake. */
 const MOST_BYTES = 1024 * 1024;
@@ -11,8 +11,21 @@ export function configCandidates(executable: string): readonly string[] {
   return ["/etc/azure/proxy-agent.json", `${folder}/proxy-agent.json`];
 }
 
+/** A configuration with the file it was read from. */
+export interface LoadedConfig extends DecodedConfig {
+  readonly path: string;
+}
+
+/** Why there is no configuration. */
+export interface ConfigRefusal {
+  /** `wrong`: the file was read, and its content cannot be used. */
+  readonly kind: "unreadable" | "wrong";
+  /** Sentences that name the file. */
+  readonly problems: readonly string[];
+}
+
 /**
- * Reads and decodes the named file, or the first of the candidates that exists. Errors are sentences that name the file.
+ * Reads and decodes the named file, or the first of the candidates that exists.
  *
  * Source: agent 2.1.
  */
@@ -20,7 +33,7 @@ export async function loadConfig(
   named: string | null,
   candidates: readonly string[],
   environment: ConfigContext["environment"],
-): Promise<Result<DecodedConfig, readonly string[]>> {
+): Promise<Result<LoadedConfig, ConfigRefusal>> {
   for (const path of named === null ? candidates : [named]) {
     let text: string;
     try {
@@ -28,16 +41,25 @@ export async function loadConfig(
     } catch (error) {
       if (named === null && error instanceof Deno.errors.NotFound) continue;
       const cause = describeFileError(error);
-      return err([`The configuration \`${path}\` cannot be read: ${cause}`]);
+      return unreadable(`The configuration \`${path}\` cannot be read: ${cause}`);
     }
     const decoded = decodeConfig(text, { environment, namedFile: named !== null });
-    if (decoded.ok) return decoded;
-    return err(
-      decoded.error.map((problem) => `The configuration \`${path}\` is wrong: ${problem}`),
-    );
+    if (decoded.ok) return ok({ ...decoded.value, path });
+    return err({
+      kind: "wrong",
+      problems: decoded.error.map((problem) =>
+        `The configuration \`${path}\` is wrong: ${problem}`
+      ),
+    });
   }
   const places = candidates.map((path) => `\`${path}\``).join(" or ");
-  return err([`There is no configuration at ${places}; create one or name one with --config`]);
+  return unreadable(
+    `There is no configuration at ${places}; create one or name one with --config`,
+  );
+}
+
+function unreadable(problem: string): Result<never, ConfigRefusal> {
+  return err({ kind: "unreadable", problems: [problem] });
 }
 
 async function readSmallFile(path: string): Promise<string> {

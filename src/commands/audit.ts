@@ -194,7 +194,7 @@ async function configuredFolders(
   if (!loaded.ok) {
     const isNone = configFile === null && !candidates.some(exists);
     if (isNone) return { log: FIXED_STATUS_FOLDER, status: FIXED_STATUS_FOLDER };
-    return loaded.error.join("\n");
+    return loaded.error.problems.join("\n");
   }
   const { logFolder, statusFolder } = loaded.value.config;
   if (logFolder === null) return "The configuration keeps no audit log: `logFolder` is empty";

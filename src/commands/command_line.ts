@@ -7,6 +7,10 @@ export type CommandLine =
   | { readonly kind: "simulator"; readonly args: readonly string[] }
   | { readonly kind: "audit"; readonly args: readonly string[] }
   | { readonly kind: "policy"; readonly args: readonly string[] }
+  | { readonly kind: "doctor"; readonly args: readonly string[] }
+  | { readonly kind: "top"; readonly args: readonly string[] }
+  | { readonly kind: "inspect"; readonly args: readonly string[] }
+  | { readonly kind: "config"; readonly args: readonly string[] }
   | { readonly kind: "help" }
   | { readonly kind: "usage"; readonly error: string };
 
@@ -28,6 +32,10 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
   if (args[0] === "simulator") return { kind: "simulator", args: args.slice(1) };
   if (args[0] === "audit") return { kind: "audit", args: args.slice(1) };
   if (args[0] === "policy") return { kind: "policy", args: args.slice(1) };
+  if (args[0] === "doctor") return { kind: "doctor", args: args.slice(1) };
+  if (args[0] === "top") return { kind: "top", args: args.slice(1) };
+  if (args[0] === "inspect") return { kind: "inspect", args: args.slice(1) };
+  if (args[0] === "config") return { kind: "config", args: args.slice(1) };
   const found: Found = {
     help: false,
     version: false,

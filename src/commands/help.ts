@@ -9,8 +9,12 @@ Guards the metadata endpoints of a virtual machine: every request is attributed 
   -s, --status             ask the running agent whether provisioning has finished
   -w, --wait SECONDS       with --status: keep asking for so long
   -v, --version            print the version
+  config check|show ...    is a configuration right, and what counts in the end; see config --help
+  top [options]            show live who calls what, how fast, with what verdict; see top --help
+  inspect WHAT             ask the running agent for status, policy, callers, metrics; see inspect --help
   audit verify [FILE...]   find what was changed, deleted or cut in the audit log; see audit --help
   policy TOOL [options]    check, explain, compare and suggest rules; see policy --help
+  doctor [bundle]          find what is wrong with agent or machine, and pack what support needs; see doctor --help
   simulator [options]      play the platform's host; see simulator --help
   -h, --help               print this
 

@@ -158,7 +158,7 @@ export async function agentPlace(
   const isNone = configFile === null && !candidates.some(exists);
   return isNone
     ? ok({ statusFolder: FIXED_STATUS_FOLDER, matching: null })
-    : err(loaded.error.join("\n"));
+    : err(loaded.error.problems.join("\n"));
 }
 
 function exists(path: string): boolean {

@@ -1,7 +1,8 @@
 import type { Config } from "../config.ts";
 import { configCandidates, loadConfig } from "../config_file.ts";
+import type { ConfigSource } from "../config_reload.ts";
 import type { CommandOutput } from "./output.ts";
-import { STOP_SIGNALS } from "./signals.ts";
+import { AGENT_STOP_SIGNALS, RELOAD_SIGNAL } from "./signals.ts";
 
 /** Nobody but the owner may use what is created without a mode of its own. */
 const UMASK = 0o077;
@@ -13,6 +14,8 @@ export interface RunOptions {
   readonly foreground: boolean;
   /** What the administrator should hear about the configuration. */
   readonly warnings: readonly string[];
+  /** Where the configuration is read again when somebody asks for it. */
+  readonly configSource: ConfigSource;
 }
 
 /** The agent itself: runs until `signal` fires, stops in order, returns the exit code. */
@@ -29,6 +32,8 @@ export interface ProcessControl {
   offSignal(signal: Deno.Signal, handler: () => void): void;
   /** Ends the process at once. */
   exit(code: number): void;
+  /** Whether the standard input is a terminal that still exists. */
+  hasTerminal(): boolean;
   readonly executable: string;
   environment(name: string): string | undefined;
 }
@@ -40,6 +45,7 @@ export const PROCESS: ProcessControl = Object.freeze({
   offSignal: (signal: Deno.Signal, handler: () => void) =>
     Deno.removeSignalListener(signal, handler),
   exit: (code: number) => Deno.exit(code),
+  hasTerminal: () => Deno.stdin.isTerminal(),
   get executable() {
     return Deno.execPath();
   },
@@ -59,9 +65,10 @@ export async function runUntilStopped(
 ): Promise<number> {
   control.umask(UMASK);
   const candidates = configCandidates(control.executable);
-  const loaded = await loadConfig(options.configFile, candidates, control.environment);
+  const load = () => loadConfig(options.configFile, candidates, control.environment);
+  const loaded = await load();
   if (!loaded.ok) {
-    output.err(loaded.error.map((problem) => `${problem}\n`).join(""));
+    output.err(loaded.error.problems.map((problem) => `${problem}\n`).join(""));
     return 2;
   }
   const { config, warnings } = loaded.value;
@@ -69,11 +76,23 @@ export async function runUntilStopped(
     // The sentence is known to those who read the journal. Source: agent 1.3.
     output.out("The log folder is not set, skip write to GPA managed file log.\n");
   }
+  const { foreground } = options;
   const stopping = new AbortController();
-  const watch = watchForStop(stopping, stop, output, control);
+  const asking = new Set<() => void>();
+  const watch = watchForStop(stopping, stop, output, control, {
+    endsWithTerminal: foreground && control.hasTerminal(),
+    reload: () => asking.forEach((callback) => callback()),
+  });
+  const configSource: ConfigSource = {
+    loaded: loaded.value,
+    load,
+    onAsked(callback, signal) {
+      asking.add(callback);
+      signal.addEventListener("abort", () => asking.delete(callback), { once: true });
+    },
+  };
   try {
-    const { foreground } = options;
-    return await run(config, { foreground, warnings }, stopping.signal);
+    return await run(config, { foreground, warnings, configSource }, stopping.signal);
   } catch (error) {
     output.err(`The agent ended: ${error instanceof Error ? error.message : String(error)}\n`);
     return 1;
@@ -82,12 +101,21 @@ export async function runUntilStopped(
   }
 }
 
+/** What a hang-up means. */
+interface HangUp {
+  /** The run belongs to a terminal, and ends when that is gone. */
+  readonly endsWithTerminal: boolean;
+  /** In any other case the configuration is to be read again. */
+  readonly reload: () => void;
+}
+
 /** Turns signals and `stop` into the orderly stop, until the result is disposed of. */
 function watchForStop(
   stopping: AbortController,
   stop: AbortSignal,
   output: CommandOutput,
   control: ProcessControl,
+  hangUp: HangUp,
 ): Disposable {
   let deadline: ReturnType<typeof setTimeout> | undefined;
   const begin = () => {
@@ -98,14 +126,18 @@ function watchForStop(
     stopping.abort();
   };
   const onSignal = () => stopping.signal.aborted ? control.exit(1) : begin();
-  for (const signal of STOP_SIGNALS) control.onSignal(signal, onSignal);
+  const onHangUp = () =>
+    hangUp.endsWithTerminal && !control.hasTerminal() ? onSignal() : hangUp.reload();
+  for (const signal of AGENT_STOP_SIGNALS) control.onSignal(signal, onSignal);
+  control.onSignal(RELOAD_SIGNAL, onHangUp);
   if (stop.aborted) begin();
   stop.addEventListener("abort", begin, { once: true });
   return {
     [Symbol.dispose]() {
       clearTimeout(deadline);
       stop.removeEventListener("abort", begin);
-      for (const signal of STOP_SIGNALS) control.offSignal(signal, onSignal);
+      for (const signal of AGENT_STOP_SIGNALS) control.offSignal(signal, onSignal);
+      control.offSignal(RELOAD_SIGNAL, onHangUp);
     },
   };
 }

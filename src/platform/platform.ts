@@ -1,5 +1,11 @@
 import type { Accounts, Inspector } from "../agent/caller/mod.ts";
-import type { EpochStore, KeyStage, KeyStore, RuleFiles } from "../agent/key_keeper/mod.ts";
+import type {
+  EpochStore,
+  KeyStage,
+  KeyStore,
+  PolicyStore,
+  RuleFiles,
+} from "../agent/key_keeper/mod.ts";
 import type { Redirector } from "../agent/redirector/mod.ts";
 import type { RedactedText } from "../domain/identity/caller.ts";
 import type { EndpointMap } from "../domain/wire/endpoints.ts";
@@ -16,6 +22,7 @@ export interface Platform extends Disposable {
   readonly accounts: Accounts;
   readonly keyStore: KeyStore;
   readonly epochStore: EpochStore;
+  readonly policyStore: PolicyStore;
   readonly ruleFiles: RuleFiles;
   readonly serviceNotify: ServiceNotify;
   /** How often to tell the service manager that the program lives, milliseconds; `null` when it does not watch. */

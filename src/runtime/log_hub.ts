@@ -29,6 +29,31 @@ export interface LogOutput {
   level: LogLevel | null;
 }
 
+/** The levels of named outputs, to be read and changed while the program runs. */
+export class LogLevels {
+  readonly #outputs: ReadonlyMap<string, LogOutput>;
+
+  constructor(outputs: Readonly<Record<string, LogOutput | null>>) {
+    const present = Object.entries(outputs).filter((entry): entry is [string, LogOutput] =>
+      entry[1] !== null
+    );
+    this.#outputs = new Map(present);
+  }
+
+  /** The least severe level of each output; `null` for a silent one. */
+  all(): Readonly<Record<string, LogLevel | null>> {
+    return Object.fromEntries([...this.#outputs].map(([name, { level }]) => [name, level]));
+  }
+
+  /** Changes the level of an output from the next line on. Returns whether there is such an output. */
+  set(name: string, level: LogLevel | null): boolean {
+    const output = this.#outputs.get(name);
+    if (output === undefined) return false;
+    output.level = level;
+    return true;
+  }
+}
+
 /** Formats each line once and hands it to every output that wants its level. */
 export class LogHub {
   readonly #clock: Clock;

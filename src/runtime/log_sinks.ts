@@ -1,3 +1,4 @@
+import { journalPrefix } from "./journal.ts";
 import type { LogLine, LogSink } from "./log_hub.ts";
 import { formatHeader } from "./log_line.ts";
 import type { LostLines, RollingFile } from "./rolling_file.ts";
@@ -37,22 +38,33 @@ const LONGEST_QUEUE = 1000;
  * a stuck journal) holds up nobody: lines queue up to a limit, then they are counted. Source: agent 8.2.
  */
 export class ConsoleSink implements LogSink {
-  readonly #out: Pump;
-  readonly #err: Pump;
+  readonly #out: Stream;
+  readonly #err: Stream;
 
-  constructor(out: ByteWriter, err: ByteWriter) {
-    this.#out = new Pump(out);
-    this.#err = new Pump(err);
+  /** `journals`: which of the two ends in the journal, whose lines then begin with their priority. */
+  constructor(
+    out: ByteWriter,
+    err: ByteWriter,
+    journals: { readonly out: boolean; readonly err: boolean } = { out: false, err: false },
+  ) {
+    this.#out = { pump: new Pump(out), isJournal: journals.out };
+    this.#err = { pump: new Pump(err), isJournal: journals.err };
   }
 
-  write(line: LogLine): void {
-    (line.level === "error" ? this.#err : this.#out).push(line.message);
+  write({ level, message }: LogLine): void {
+    const { pump, isJournal } = level === "error" ? this.#err : this.#out;
+    pump.push(isJournal ? journalPrefix(level) + message : message);
   }
 
   /** Resolves when everything written so far has left or can never leave. */
   async drain(): Promise<void> {
-    await Promise.all([this.#out.drain(), this.#err.drain()]);
+    await Promise.all([this.#out.pump.drain(), this.#err.pump.drain()]);
   }
+}
+
+interface Stream {
+  readonly pump: Pump;
+  readonly isJournal: boolean;
 }
 
 /** Writes lines one batch after another, in order. */

@@ -77,6 +77,7 @@ export class RollingFile {
   readonly #closing = new AbortController();
   #waiting: string[] = [];
   #waitingBytes = 0;
+  #lostLines = 0;
   #flushPending = false;
   #file: Deno.FsFile | null = null;
   #fileId: { readonly dev: number; readonly ino: number | null } | null = null;
@@ -93,6 +94,16 @@ export class RollingFile {
     this.#seal = seal;
     this.#path = `${options.folder}/${options.name}`;
     this.#oldName = asidePattern(options.name);
+  }
+
+  /** Lines that wait to be written. */
+  get waitingLines(): number {
+    return this.#waiting.length;
+  }
+
+  /** Lines that were lost since the start. */
+  get lostLines(): number {
+    return this.#lostLines;
   }
 
   /** Where the current file lies. */
@@ -328,6 +339,7 @@ export class RollingFile {
 
   /** Counts lines as lost. `error` is `null` while an earlier failure is still being waited out. */
   #lose(count: number, error: unknown): false {
+    this.#lostLines += count;
     if (this.#trouble !== null) {
       this.#trouble.count += count;
       return false;

@@ -36,9 +36,15 @@ export interface SupervisorOptions {
 /** Keeps parts running: a part that fails is started again after a growing wait, for ever. */
 export class Supervisor {
   readonly #options: SupervisorOptions;
+  readonly #restarts = new Map<string, number>();
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
+  }
+
+  /** How often each part was started again; parts that never failed are not in it. */
+  get restarts(): ReadonlyMap<string, number> {
+    return this.#restarts;
   }
 
   /**
@@ -46,7 +52,9 @@ export class Supervisor {
    * stops them in the opposite order, one after the other, each within its deadline; what is late is left behind.
    */
   async run(parts: readonly Supervised[], signal: AbortSignal): Promise<SupervisorOutcome> {
-    const runners = parts.map((supervised) => new Runner(supervised, this.#options));
+    const runners = parts.map((supervised) =>
+      new Runner(supervised, this.#options, (name) => this.#countRestart(name))
+    );
     const neverUp = await new Promise<string | null>((resolve) => {
       if (signal.aborted) return resolve(null);
       signal.addEventListener("abort", () => resolve(null), { once: true });
@@ -57,6 +65,10 @@ export class Supervisor {
       if (!await runner.stop()) late.push(runner.name);
     }
     return neverUp === null ? { kind: "stopped", late } : { kind: "never-up", part: neverUp, late };
+  }
+
+  #countRestart(name: string): void {
+    this.#restarts.set(name, (this.#restarts.get(name) ?? 0) + 1);
   }
 }
 
@@ -70,11 +82,17 @@ class Runner {
   readonly #health: HealthReporter;
   readonly #logger: Logger;
   readonly #backoff: Backoff;
+  readonly #onRestart: (name: string) => void;
   readonly #stopping = new AbortController();
   #ended: Promise<void> = Promise.resolve();
   #wasUp = false;
 
-  constructor(supervised: Supervised, options: SupervisorOptions) {
+  constructor(
+    supervised: Supervised,
+    options: SupervisorOptions,
+    onRestart: (name: string) => void,
+  ) {
+    this.#onRestart = onRestart;
     this.name = supervised.part.name;
     this.#part = supervised.part;
     this.#upWithinMs = supervised.upWithinMs === undefined
@@ -134,6 +152,7 @@ class Runner {
         waitMs: Math.round(waitMs),
       });
       await this.#options.clock.sleep(waitMs, stop);
+      if (!stop.aborted) this.#onRestart(this.name);
     }
   }
 

@@ -77,6 +77,11 @@ export function controlApp(host: SimulatedHost): Hono {
     host.journal.clear();
     return context.json({ nextSince: host.journal.nextSeq - 1 });
   });
+  app.get("/telemetry", (context) => {
+    const since = Number(context.req.query("since") ?? 0);
+    if (!(since >= 0)) return refuse(context, "`since` must be a number");
+    return context.json(host.telemetry.read(since));
+  });
   app.get("/state", (context) => context.json(state(host)));
   app.notFound((context) =>
     context.json({ error: `no such path; see ${app.routes.map((r) => r.path).join(" ")}` }, 404)

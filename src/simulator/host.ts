@@ -7,10 +7,12 @@ import { Journal, type SignatureNeed } from "./journal.ts";
 import { KeyRing } from "./keys.ts";
 import { DEFAULT_POLICY, hostMode, type HostPolicy } from "./policy.ts";
 import { type Answer, type HostRequest, textAnswer } from "./request.ts";
+import { TelemetryInbox } from "./telemetry.ts";
 import { type Verdict, verify } from "./verify.ts";
 import {
   attestedGuid,
   isKeyExchange,
+  isTelemetry,
   wireServerAnswer,
   type WireServerSite,
 } from "./wireserver.ts";
@@ -67,6 +69,7 @@ export class SimulatedHost {
   clockSkewMs = 0;
   readonly keys: KeyRing;
   readonly faults = new FaultList();
+  readonly telemetry = new TelemetryInbox();
   readonly journal: Journal;
   readonly counts: Readonly<Record<EndpointName, VerdictCounts>> = {
     wireserver: noCounts(),
@@ -109,6 +112,11 @@ export class SimulatedHost {
       return { answer: textAnswer(401, `signature refused: ${why}\n`), need, verdict };
     }
     return { answer: this.#answer(request, nowMs), need, verdict };
+  }
+
+  /** The request was answered with a success: now what it brought counts as taken. */
+  answered(request: HostRequest): void {
+    if (request.endpoint === "wireserver" && isTelemetry(request)) this.telemetry.take(request);
   }
 
   #refuses(

@@ -187,6 +187,7 @@ export class HostConnection {
   #answer(request: HostRequest, fault: Fault | null): void {
     const { answer, need, verdict } = this.#host.judge(request);
     const status = this.#send(request, answer, fault);
+    if (status >= 200 && status <= 299) this.#host.answered(request);
     this.#host.journal.add({ request, need, verdict, status, fault: fault?.kind ?? null });
   }
 

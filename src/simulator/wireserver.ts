@@ -46,6 +46,12 @@ export function attestedGuid(request: HostRequest): string | null {
   return ATTESTATION.exec(request.path)?.[1] ?? null;
 }
 
+/** Whether this request hands telemetry over. */
+export function isTelemetry(request: HostRequest): boolean {
+  return request.method === "POST" && request.path.startsWith("/machine") &&
+    request.parameter("comp")?.toLowerCase() === "telemetrydata";
+}
+
 /** WireServer's answer to a request that was verified. Source: wire-protocol 3, 4.2, 7, 11. */
 export function wireServerAnswer(request: HostRequest, state: WireServerState): Answer {
   if (request.path.startsWith("/secure-channel/")) return secureChannelAnswer(request, state);
@@ -60,7 +66,7 @@ export function wireServerAnswer(request: HostRequest, state: WireServerState): 
     case "certificates":
       return xmlAnswer(certificatesXml());
     default:
-      // Health reports, role properties, telemetry and what else clients send are taken and forgotten.
+      // Health reports, role properties, telemetry and what else clients send are taken.
       return emptyAnswer(200);
   }
 }

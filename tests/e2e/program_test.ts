@@ -98,14 +98,14 @@ e2eTest("what is wrong in the configuration ends with 2, the key and the remedy"
     [JSON.stringify(without), /`logFolder` is missing; add it/],
     [
       JSON.stringify({ ...good, pollKeyStatusIntervalInSeconds: "15" }),
-      /`pollKeyStatusIntervalInSeconds`: expected a whole number from 1 to 86400, got the text `15`; write it without quotes/,
+      /`pollKeyStatusIntervalInSeconds` is "15", must be a whole number from 1 to 86400, without quotes/,
     ],
     [
       JSON.stringify({ ...good, maxConnectionsPerUser: 0 }),
-      /`maxConnectionsPerUser`: expected .*, got the number 0; /,
+      /`maxConnectionsPerUser` is 0, must be a whole number from 1 to 65536/,
     ],
     ["{", /no valid JSON at line 1, column 2/],
-    ["[]", /expected an object, got a list; /],
+    ["[]", /it must be an object; put the keys between/],
   ];
   for (const [text, words] of cases) {
     await Deno.writeTextFile(configFile, text);
@@ -341,7 +341,11 @@ const GOLDEN = `{
       "status": "UNKNOWN",
       "message": "<message>"
     },
-    "proxyConnectionsCount": "<count>"
+    "proxyConnectionsCount": "<count>",
+    "configurationStatus": {
+      "status": "RUNNING",
+      "message": "<message>"
+    }
   },
   "proxyConnectionSummary": [
     {

@@ -1,7 +1,7 @@
 import type { AuditEntry } from "../../src/agent/audit/mod.ts";
 import type { CallerResolver, ResolvedCaller } from "../../src/agent/caller/mod.ts";
 import type { AgentSnapshot } from "../../src/agent/key_keeper/mod.ts";
-import { Proxy, type ProxyLimits } from "../../src/agent/proxy/mod.ts";
+import { type ExchangeObserver, Proxy, type ProxyLimits } from "../../src/agent/proxy/mod.ts";
 import { FakeRedirector } from "../../src/agent/redirector/fake_redirector.ts";
 import { Upstream, type UpstreamLimits } from "../../src/agent/upstream/mod.ts";
 import { formatHostDate } from "../../src/domain/endorsement/mod.ts";
@@ -23,6 +23,7 @@ export interface StandOptions {
   readonly hasKey?: boolean;
   /** What the audit log answers to every record: it could not be made. */
   readonly unrecorded?: Refusal;
+  readonly observer?: ExchangeObserver;
 }
 
 /** The date the host's clock of a stand shows. */
@@ -72,6 +73,7 @@ export class ProxyStand implements AsyncDisposable {
           return options.unrecorded ?? null;
         },
       },
+      ...(options.observer === undefined ? {} : { observer: options.observer }),
       upstream: this.#upstream,
       localEndpoints: {
         provision: (headers) => {

@@ -40,7 +40,10 @@ Deno.test("loadConfig() does not go on to the next candidate behind one that is 
     await Deno.writeTextFile(`${folder}/b`, GOOD);
     const loaded = await loadConfig(null, [`${folder}/a`, `${folder}/b`], environment);
     assert.ok(!loaded.ok);
-    assert.match(loaded.error[0] ?? "", /^The configuration `.*\/a` is wrong: no valid JSON/);
+    assert.match(
+      loaded.error.problems[0] ?? "",
+      /^The configuration `.*\/a` is wrong: no valid JSON/,
+    );
   }));
 
 Deno.test("loadConfig() takes the named file alone, and puts the status beside its logs", () =>
@@ -51,16 +54,22 @@ Deno.test("loadConfig() takes the named file alone, and puts the status beside i
     assert.equal(loaded.value.config.statusFolder, "/l");
     const missing = await loadConfig(`${folder}/b`, [`${folder}/a`], environment);
     assert.ok(!missing.ok);
-    assert.match(missing.error[0] ?? "", /^The configuration `.*\/b` cannot be read: ENOENT/);
+    assert.match(
+      missing.error.problems[0] ?? "",
+      /^The configuration `.*\/b` cannot be read: ENOENT/,
+    );
   }));
 
 Deno.test("loadConfig() names all places when there is no file", async () => {
   const loaded = await loadConfig(null, ["/no/a", "/no/b"], environment);
   assert.deepEqual(loaded, {
     ok: false,
-    error: [
-      "There is no configuration at `/no/a` or `/no/b`; create one or name one with --config",
-    ],
+    error: {
+      kind: "unreadable",
+      problems: [
+        "There is no configuration at `/no/a` or `/no/b`; create one or name one with --config",
+      ],
+    },
   });
 });
 
@@ -68,11 +77,11 @@ Deno.test("loadConfig() refuses folders and files that are much too large", () =
   inFolder(async (folder) => {
     const folderError = await loadConfig(folder, [], environment);
     assert.ok(!folderError.ok);
-    assert.match(folderError.error[0] ?? "", /not a regular file/);
+    assert.match(folderError.error.problems[0] ?? "", /not a regular file/);
     await Deno.writeTextFile(`${folder}/a`, " ".repeat(1024 * 1024 + 1));
     const sizeError = await loadConfig(`${folder}/a`, [], environment);
     assert.ok(!sizeError.ok);
-    assert.match(sizeError.error[0] ?? "", /larger than 1048576 bytes/);
+    assert.match(sizeError.error.problems[0] ?? "", /larger than 1048576 bytes/);
   }));
 
 Deno.test("loadConfig() gives each error a sentence of its own", () =>
@@ -80,5 +89,5 @@ Deno.test("loadConfig() gives each error a sentence of its own", () =>
     await Deno.writeTextFile(`${folder}/a`, "{}");
     const loaded = await loadConfig(`${folder}/a`, [], environment);
     assert.ok(!loaded.ok);
-    assert.equal(loaded.error.length, 3);
+    assert.equal(loaded.error.problems.length, 3);
   }));

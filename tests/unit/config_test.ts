@@ -1,10 +1,6 @@
 import assert from "node:assert/strict";
-import {
-  CONFIG_DEFAULTS,
-  decodeConfig,
-  FIXED_STATUS_FOLDER,
-  KNOWN_CONFIG_KEYS,
-} from "../../src/config.ts";
+import { CONFIG_DEFAULTS, decodeConfig, FIXED_STATUS_FOLDER } from "../../src/config.ts";
+import { KNOWN_CONFIG_KEYS } from "../../src/config_reader.ts";
 
 const FOLDERS = { logFolder: "/l", eventFolder: "/e", latchKeyFolder: "/k" };
 
@@ -37,6 +33,8 @@ Deno.test("decodeConfig() fills every default and freezes the result", () => {
     latchKeyFolder: "/k",
     pollKeyStatusIntervalMs: 15_000,
     maxEventFileCount: 30,
+    telemetryUpload: true,
+    telemetryIntervalMs: 60_000,
     ebpfFileFullPath: null,
     ebpfProgramName: "redirector.o",
     cgroupRoot: "/sys/fs/cgroup",
@@ -46,6 +44,9 @@ Deno.test("decodeConfig() fills every default and freezes the result", () => {
     fileLogLevelForSystemEvents: "error",
     enableHttpProxyTrace: false,
     matching: "shadow",
+    controlSocket: "/run/azure-proxy-agent/control.sock",
+    otlpEndpoint: null,
+    otlpIntervalMs: 60_000,
     maxConnectionsPerUser: 4096,
     maxConnectionsOfRoot: 16_384,
     requestHeadTimeoutMs: 30_000,
@@ -82,6 +83,8 @@ Deno.test("decodeConfig() takes every key that has an effect", () => {
     statusFolder: "/s",
     pollKeyStatusIntervalInSeconds: 1,
     maxEventFileCount: 0,
+    telemetryUpload: false,
+    telemetryIntervalInSeconds: 5,
     ebpfFileFullPath: "/x.o",
     bpfFolder: "/sys/fs/bpf/other",
     enableHttpProxyTrace: true,
@@ -93,6 +96,8 @@ Deno.test("decodeConfig() takes every key that has an effect", () => {
   assert.equal(config.statusFolder, "/s");
   assert.equal(config.pollKeyStatusIntervalMs, 1000);
   assert.equal(config.maxEventFileCount, 0);
+  assert.equal(config.telemetryUpload, false);
+  assert.equal(config.telemetryIntervalMs, 5000);
   assert.equal(config.ebpfFileFullPath, "/x.o");
   assert.equal(config.bpfFolder, "/sys/fs/bpf/other");
   assert.equal(config.enableHttpProxyTrace, true);
@@ -171,10 +176,12 @@ Deno.test("decodeConfig() takes the matching from either spelling of its key, in
     "use one of off, shadow, enforce",
   ]);
   const [error] = bad({ ...FOLDERS, canonicalRequest: 1 });
-  assert.ok(error?.startsWith("`canonicalRequest`: expected an object"), error);
+  assert.equal(error, "`canonicalRequest` is 1, must be an object: keys between { and }");
+  const [inner] = bad({ ...FOLDERS, canonicalRequest: { mode: 1 } });
+  assert.match(inner ?? "", /^`canonicalRequest`\.mode is 1, must be one of off, shadow, enforce/);
 });
 
-Deno.test("decodeConfig() names key, expected type, what it got and the remedy, all errors at once", () => {
+Deno.test("decodeConfig() names key, value and remedy, all errors at once", () => {
   const errors = bad({
     logFolder: 5,
     eventFolder: null,
@@ -187,16 +194,15 @@ Deno.test("decodeConfig() names key, expected type, what it got and the remedy, 
   assert.deepEqual(
     new Set(errors),
     new Set([
-      "`logFolder`: expected a text, got the number 5; write it between quotes",
-      "`eventFolder`: expected a text, got null; write it between quotes",
+      "`logFolder` is 5, must be the path of a folder, a text between quotes",
+      "`eventFolder` is null, must be the path of a folder, a text between quotes",
       "`latchKeyFolder` is missing; add it with the path of a folder",
-      "`pollKeyStatusIntervalInSeconds`: expected a whole number from 1 to 86400, " +
-      "got the text `15`; write it without quotes",
-      "`enableHttpProxyTrace`: expected true or false, got the text `yes`; write it without quotes",
-      "`fileLogLevel`: expected one of error, warn, info, debug, trace, got the number 3; " +
-      "write it between quotes",
-      "`ebpfFileFullPath`: expected a text, got a list; write it between quotes",
-      "`cgroupRoot`: expected a text, got an object; write it between quotes",
+      '`pollKeyStatusIntervalInSeconds` is "15", must be a whole number from 1 to 86400, ' +
+      "without quotes",
+      '`enableHttpProxyTrace` is "yes", must be true or false, without quotes',
+      "`fileLogLevel` is 3, must be one of error, warn, info, debug, trace, between quotes",
+      "`ebpfFileFullPath` is an array, must be a text between quotes",
+      "`cgroupRoot` is an object, must be the path of a folder, a text between quotes",
     ]),
   );
   assert.equal(errors.length, 8);
@@ -217,7 +223,7 @@ Deno.test("decodeConfig() refuses numbers that are not whole or out of range", (
   for (const keys of wrong) {
     const errors = bad({ ...FOLDERS, ...keys });
     assert.equal(errors.length, 1);
-    assert.match(errors[0] ?? "", /expected a whole number from/);
+    assert.match(errors[0] ?? "", /must be a whole number from/);
   }
 });
 
@@ -229,8 +235,41 @@ Deno.test("decodeConfig() says where the text is no JSON, or repeats a key", () 
 
 Deno.test("decodeConfig() wants an object", () => {
   for (const value of [[], "x", 1, null, true]) {
-    assert.match(bad(value)[0] ?? "", /^expected an object, got /);
+    assert.match(bad(value)[0] ?? "", /^it must be an object; /);
   }
+});
+
+Deno.test("decodeConfig() tells of every value where it comes from", () => {
+  const { values } = good({
+    eventFolder: "%BASE%/e",
+    fileLogLevel: "TRACE",
+    enableHttpProxyTrace: true,
+    canonicalRequest: { mode: "enforce" },
+    pollKeyStatusIntervalInSeconds: 3,
+  }, { namedFile: true });
+  const told = Object.fromEntries(values.map(({ key, value, origin }) => [key, [value, origin]]));
+  assert.equal(Object.keys(told).length, values.length, "each once");
+  assert.deepEqual(told["logFolder"], ["/l", "file"]);
+  assert.deepEqual(told["eventFolder"], ["/base/e", "environment"]);
+  assert.deepEqual(told["statusFolder"], ["/l", "default"]);
+  assert.deepEqual(told["fileLogLevel"], ["trace", "file"]);
+  assert.deepEqual(told["enableHttpProxyTrace"], [true, "file"]);
+  assert.deepEqual(told["canonicalRequestMode"], ["enforce", "file"]);
+  assert.deepEqual(told["pollKeyStatusIntervalInSeconds"], [3, "file"]);
+  assert.deepEqual(told["ebpfFileFullPath"], [null, "default"]);
+  assert.deepEqual(told["maxConnectionsOfRoot"], [16_384, "default"]);
+});
+
+Deno.test("decodeConfig() tells of every key that has an effect", () => {
+  const told = new Set(good({}).values.map(({ key }) => key));
+  const without = KNOWN_CONFIG_KEYS.filter((key) => !told.has(key));
+  assert.deepEqual(without, [
+    "canonicalRequest",
+    "monitorIntervalInSeconds",
+    "hostGAPluginSupport",
+    "wireServerSupport",
+    "imdsSupport",
+  ]);
 });
 
 Deno.test("docs/configuration.md lists every key with its default", async () => {
@@ -244,5 +283,29 @@ Deno.test("docs/configuration.md lists every key with its default", async () => 
   assert.deepEqual([...rows.keys()].sort(), [...KNOWN_CONFIG_KEYS].sort());
   for (const [key, value] of Object.entries(CONFIG_DEFAULTS)) {
     assert.equal(rows.get(key)?.[3], `\`${value}\``, key);
+  }
+});
+
+Deno.test("decodeConfig() takes an empty text for no control socket, and a collector only by its whole address", () => {
+  const decode = (more: object) =>
+    decodeConfig(
+      JSON.stringify({ logFolder: "/l", eventFolder: "/e", latchKeyFolder: "/k", ...more }),
+      { environment: () => undefined, namedFile: false },
+    );
+  const none = decode({ controlSocket: "", otlpEndpoint: "" });
+  assert.ok(none.ok);
+  assert.equal(none.value.config.controlSocket, null);
+  assert.equal(none.value.config.otlpEndpoint, null);
+  const set = decode({
+    otlpEndpoint: "http://127.0.0.1:4318/v1/metrics",
+    otlpIntervalInSeconds: 5,
+  });
+  assert.ok(set.ok);
+  assert.equal(set.value.config.otlpEndpoint, "http://127.0.0.1:4318/v1/metrics");
+  assert.equal(set.value.config.otlpIntervalMs, 5_000);
+  for (const otlpEndpoint of ["127.0.0.1:4318", "file:///etc/passwd", "collector"]) {
+    const wrong = decode({ otlpEndpoint });
+    assert.ok(!wrong.ok);
+    assert.match(wrong.error.join(), /`otlpEndpoint` must be an address/);
   }
 });

@@ -74,7 +74,10 @@ export class World {
           ebpfProgramName: "redirector.o",
           cgroupRoot: sandbox.cgroup,
           bpfFolder: `${sandbox.folder}/bpf`,
+          controlSocket: `${sandbox.folder}/run/control.sock`,
           fileLogLevel: "Info",
+          // The agent's own requests would stand in the host's journal between those of the callers.
+          telemetryIntervalInSeconds: 3600,
           ...options.config,
         }),
       );

@@ -3,7 +3,12 @@ import { type DefinitionName, DEFINITIONS } from "./definition.ts";
 
 /** The JSON Schema of a document, as text of its file. */
 export function schemaText(name: DefinitionName): string {
-  const schema = z.toJSONSchema(DEFINITIONS[name], {
+  return schemaTextOf(DEFINITIONS[name]);
+}
+
+/** The JSON Schema of what is defined, as text of its file. */
+export function schemaTextOf(definition: z.core.$ZodType): string {
+  const schema = z.toJSONSchema(definition, {
     // Unknown members are ignored, so the schema must let them be.
     io: "input",
     unrepresentable: "any",

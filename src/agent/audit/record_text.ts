@@ -45,18 +45,14 @@ export function shownTarget(target: string, redact: (text: string) => string): s
   return truncateText(redact(truncateText(target, LONGEST_REDACTED)), LONGEST_TARGET);
 }
 
-/**
- * One request as JSON: the members that tools know, in their order, then ours; the seal follows when it is written.
- * Source: authorization 6.3, 7.4.
- */
-export function recordText(
+/** What everybody's records say of a request, in its order. Source: authorization 6.3, wire-protocol 8.8. */
+function connectionMembers(
   entry: AuditEntry,
   facts: CallerFacts,
-  wallMs: number,
   redact: (text: string) => string,
-): string {
+) {
   const detail = truncateText(entry.detail, LONGEST_REDACTED);
-  return stringifySafe({
+  return {
     id: entry.requestId,
     method: truncateText(entry.method, LONGEST_METHOD),
     url: shownTarget(entry.target, redact),
@@ -73,6 +69,30 @@ export function recordText(
     responseStatus: responseStatus(entry.status),
     elapsedTime: Math.floor(entry.elapsedMs),
     errorDetails: truncateText(redact(detail), LONGEST_DETAIL),
+  };
+}
+
+/** The same alone, as telemetry tells of the first request of its kind. */
+export function connectionText(
+  entry: AuditEntry,
+  facts: CallerFacts,
+  redact: (text: string) => string,
+): string {
+  return stringifySafe(connectionMembers(entry, facts, redact));
+}
+
+/**
+ * One request as JSON: the members that tools know, in their order, then ours; the seal follows when it is written.
+ * Source: authorization 6.3, 7.4.
+ */
+export function recordText(
+  entry: AuditEntry,
+  facts: CallerFacts,
+  wallMs: number,
+  redact: (text: string) => string,
+): string {
+  return stringifySafe({
+    ...connectionMembers(entry, facts, redact),
     ts: formatTimestamp(wallMs) + "Z",
     decision: entry.decision,
     reason: entry.reason,

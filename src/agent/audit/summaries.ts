@@ -94,15 +94,16 @@ export class SummaryTable {
   }
 }
 
-/** Counts one request. */
-export function countIn(slot: SummarySlot, nowMs: number): void {
+/** Counts one request; whether it is the first of its 15 minutes. */
+export function countIn(slot: SummarySlot, nowMs: number): boolean {
   const newest = slot.buckets.at(-1);
   if (newest !== undefined && nowMs - newest.startMs < BUCKET_MS) {
     newest.count++;
-    return;
+    return false;
   }
   dropOld(slot, nowMs);
   slot.buckets.push({ startMs: nowMs, count: 1 });
+  return true;
 }
 
 function dropOld(slot: SummarySlot, nowMs: number): void {

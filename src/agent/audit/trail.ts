@@ -11,7 +11,13 @@ import { Chain } from "./chain.ts";
 import { ANCHOR_FILE_NAME, AUDIT_FILE_NAME } from "./file_names.ts";
 import { type Known, KnownCallers } from "./known_callers.ts";
 import type { AuditEntry, AuditTrail } from "./record.ts";
-import { type NoticeName, noticeText, recordText, repetitionText } from "./record_text.ts";
+import {
+  connectionText,
+  type NoticeName,
+  noticeText,
+  recordText,
+  repetitionText,
+} from "./record_text.ts";
 import { type Bucket, Repetitions } from "./repetitions.ts";
 import { isSensitiveTarget } from "./sensitive_target.ts";
 import { countIn, SummaryTable } from "./summaries.ts";
@@ -23,6 +29,8 @@ const MOST_CLOSED_PER_SWEEP = 100;
 const MOST_NOTICES_PER_SWEEP = 64;
 /** Closing summaries of buckets that had to make room. */
 const EVICTION_LIMITS = { burst: 1000, perSecond: 50 } as const;
+/** DEVIATION D-136: how often `onFirst` is called: callers choose their command lines, and so how many kinds there are. */
+const FIRST_LIMITS = { burst: 100, perSecond: 1 } as const;
 /** What an allowed access to a sensitive target gets in Enforce when it cannot be recorded. */
 const UNRECORDED: Refusal = Object.freeze({
   status: 503,
@@ -40,6 +48,8 @@ export interface FileAuditTrailOptions {
   readonly budget?: WriteBudget;
   readonly maxBytes?: number;
   readonly mostBuckets?: number;
+  /** Told of the first request of its kind in 15 minutes, as JSON, a bounded number of times. Must not throw. */
+  readonly onFirst?: (connection: string) => void;
 }
 
 /**
@@ -62,6 +72,8 @@ export class FileAuditTrail implements AuditTrail {
   readonly #budget: WriteBudget;
   readonly #repetitions: Repetitions;
   readonly #evictions = new RateLimit(EVICTION_LIMITS);
+  readonly #onFirst: (connection: string) => void;
+  readonly #firsts = new RateLimit(FIRST_LIMITS);
   readonly #complaints = new RateLimit({ burst: 1, perSecond: 0.1 });
   readonly #callers = new KnownCallers();
   readonly #connections = new SummaryTable();
@@ -77,6 +89,7 @@ export class FileAuditTrail implements AuditTrail {
     this.#clock = options.clock;
     this.#redact = options.redact;
     this.#logger = options.logger;
+    this.#onFirst = options.onFirst ?? (() => {});
     this.#budget = options.budget ?? new WriteBudget();
     this.#repetitions = new Repetitions(
       (bucket, why) => this.#bucketClosed(bucket, why),
@@ -121,6 +134,16 @@ export class FileAuditTrail implements AuditTrail {
   /** Opens the file, so that one which cannot be written is known before the first request. */
   open(): void {
     this.#file?.open();
+  }
+
+  /** Lines that wait to be written. */
+  get waitingLines(): number {
+    return this.#file?.waitingLines ?? 0;
+  }
+
+  /** Lines that were lost since the start. */
+  get lostLines(): number {
+    return this.#file?.lostLines ?? 0;
   }
 
   /** Why the file cannot be written; `null` while it can. */
@@ -235,7 +258,9 @@ export class FileAuditTrail implements AuditTrail {
       slot = this.#connections.slot(known, entry, entry.status, nowMs);
       if (!this.#connections.isOther(slot)) known.slots.set(entry.status, slot);
     }
-    countIn(slot, nowMs);
+    if (countIn(slot, nowMs) && this.#firsts.admit(nowMs)) {
+      this.#onFirst(connectionText(entry, known.facts, this.#redact));
+    }
   }
 
   #bucketClosed(bucket: Bucket, why: "ended" | "evicted"): void {

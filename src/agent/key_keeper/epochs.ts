@@ -34,6 +34,7 @@ export class Epochs {
   readonly #clock: Clock;
   readonly #logger: Logger;
   #last = 0;
+  #found: number | null = null;
 
   constructor(store: EpochStore, clock: Clock, logger: Logger) {
     this.#store = store;
@@ -53,8 +54,14 @@ export class Epochs {
       if (!(error instanceof AgentError)) throw error;
       this.#logger.warn("last policy epoch is lost", { code: error.code, cause: error.message });
     }
+    this.#found = kept;
     this.#last = kept === null ? this.#floor() : kept + 1;
     return this.#last;
+  }
+
+  /** The number of the last policy of the process before; `null` when that is not known, or before `first`. */
+  get found(): number | null {
+    return this.#found;
   }
 
   /** The number of the next policy, kept before it is returned if the disk lets it. */

@@ -1,6 +1,7 @@
 import {
   type EffectiveRules,
   type EndpointPolicy,
+  initialPolicy,
   type Matching,
   type PolicyFinding,
   type PolicySnapshot,
@@ -39,6 +40,7 @@ import {
   UNKNOWN_LATCH,
 } from "./latch.ts";
 import { LatchWorker } from "./latch_worker.ts";
+import { PolicyMemory, type PolicyStore } from "./policy_memory.ts";
 import { PollHealth } from "./poll_health.ts";
 import { PolicySource } from "./policy_source.ts";
 import { PollTimer } from "./poll_timer.ts";
@@ -52,15 +54,17 @@ export interface KeyKeeperOptions {
   readonly host: HostChannel;
   readonly store: KeyStore;
   /** Numbers policies; its first number is the one of the policy in `snapshot`. */
-  readonly epochs: Pick<Epochs, "next">;
+  readonly epochs: Pick<Epochs, "next" | "found">;
+  /** Keeps the policy for the next start. */
+  readonly policyStore: PolicyStore;
   readonly ruleFiles: RuleFiles;
-  /** How the two matchers count. */
+  /** How the two matchers count at first. */
   readonly matching: Matching;
   /** How long pieces of work may hold up everything else; at once by default. */
   readonly pace?: Pace;
   /** The keeper is its only writer. */
   readonly snapshot: Cell<AgentSnapshot>;
-  /** Time between polls, milliseconds. */
+  /** Time between polls at first, milliseconds. */
   readonly pollIntervalMs: number;
   /**
    * Told whenever the key question is settled (a key is held, or the host wants none) for the first time, after a change,
@@ -87,8 +91,15 @@ export class KeyKeeper implements Part {
   /** False while the host names another key than the one that is held, or none. */
   #isNamed = true;
   #lastPollWallMs: number | null = null;
+  readonly #pollResults = new Map<string, number>();
   readonly #source: PolicySource;
   readonly #pace: Pace;
+  readonly #memory: PolicyMemory;
+  /** When the policy in use was kept by an earlier process, wall milliseconds; `null` once the host was heard. */
+  #recalledMs: number | null = null;
+  #matching: Matching;
+  #pollIntervalMs: number;
+  #health: PollHealth | null = null;
   /** The document whose policy was built last, whatever came of it. */
   #built: KeyStatus | null = null;
   #installed: EffectiveRules | null = null;
@@ -103,8 +114,18 @@ export class KeyKeeper implements Part {
     this.#logger = options.logger.child(this.name);
     const { host, store, clock, ruleFiles } = options;
     this.#pace = options.pace ?? unpaced;
+    this.#matching = options.matching;
+    this.#pollIntervalMs = options.pollIntervalMs;
     this.#source = new PolicySource(ruleFiles, clock, this.#logger, this.#pace);
-    this.#worker = new LatchWorker(host, store, clock, this.#logger);
+    const worker = new LatchWorker(host, store, clock, this.#logger);
+    this.#worker = worker;
+    this.#memory = new PolicyMemory({
+      store: options.policyStore,
+      clock,
+      logger: this.#logger,
+      pace: this.#pace,
+      attestedKey: (guid) => worker.attestedKey(guid),
+    });
     this.#timer = new PollTimer(clock, options.pollIntervalMs);
   }
 
@@ -113,9 +134,33 @@ export class KeyKeeper implements Part {
     this.#timer.wake();
   }
 
+  /** Changes how the two matchers count. The policy that follows is built, tested and installed by the next poll. */
+  setMatching(matching: Matching): void {
+    if (matching === this.#matching) return;
+    this.#matching = matching;
+    this.#built = null;
+  }
+
+  /** Changes the time between polls, milliseconds; also of the wait that is under way. */
+  setPollInterval(intervalMs: number): void {
+    this.#pollIntervalMs = intervalMs;
+    this.#timer.setInterval(intervalMs);
+    this.#health?.setInterval(intervalMs);
+  }
+
   /** Whether the host wants a key to be held: neither disabled nor not heard yet. */
   isLatchedState(): boolean {
     return isLatchedState(this.#channel);
+  }
+
+  /** Polls since the start, by outcome: `ok`, or the code of what went wrong. A code is one of a closed list. */
+  get pollResults(): ReadonlyMap<string, number> {
+    return this.#pollResults;
+  }
+
+  /** When the host last answered, wall milliseconds; `null` before that. */
+  get lastPollWallMs(): number | null {
+    return this.#lastPollWallMs;
   }
 
   /** Facts for the status document. */
@@ -141,6 +186,9 @@ export class KeyKeeper implements Part {
         ? {}
         : { lastPollTime: new Date(this.#lastPollWallMs).toISOString() }),
       activePolicyEpoch: String(epoch),
+      ...(this.#recalledMs === null
+        ? {}
+        : { policyKeptAt: new Date(this.#recalledMs).toISOString() }),
       ...(failed === null ? {} : {
         lastFailedInstallAt: new Date(failed.wallMs).toISOString(),
         lastFailedInstallReason: failed.reason,
@@ -154,12 +202,14 @@ export class KeyKeeper implements Part {
   }
 
   async run(signal: AbortSignal, reporter: HealthReporter): Promise<void> {
-    const { clock, pollIntervalMs } = this.#options;
-    const health = new PollHealth(clock, pollIntervalMs, reporter);
+    const { clock } = this.#options;
+    const health = new PollHealth(clock, this.#pollIntervalMs, reporter);
+    this.#health = health;
     health.started();
     const watching = health.watch(signal);
     await this.#openStore();
     await this.#source.open();
+    await this.#recall();
     let wanted = false;
     while (!signal.aborted) {
       // A wish that a failed poll could not fulfil goes over to the next one.
@@ -178,6 +228,36 @@ export class KeyKeeper implements Part {
       if (!(error instanceof AgentError)) throw error;
       this.#logger.error("key folder is not usable", { code: error.code, cause: error.message });
     }
+  }
+
+  /**
+   * Takes up what the process before had installed, so that callers are redirected, decided and signed for before the host
+   * was heard. Nobody is told that provisioning is finished, and the first status of the host replaces it whole.
+   * DEVIATION D-141. Source: agent 12.2, 13 item 2.
+   */
+  async #recall(): Promise<void> {
+    const { epochs, snapshot } = this.#options;
+    // A loop that was started again has better than that.
+    if (this.#status !== null || snapshot.get().key !== null) return;
+    const kept = await this.#memory.recall(epochs.found);
+    if (kept === null) return;
+    const { status, key, keptMs } = kept;
+    const { rules } = await this.#source.follow(status.authorizationRules);
+    const built = await this.#pace(policySteps({ status, rules, matching: this.#matching }));
+    if (!built.ok) {
+      return this.#logger.warn("kept policy is not used", { cause: built.error.reason });
+    }
+    const policy = policySnapshot(built.value.content, await epochs.next());
+    this.#installed = rules;
+    this.#recalledMs = keptMs;
+    const channel = channelState(status);
+    snapshot.publish(Object.freeze({ channel, key, policy, targets: targetsOf(policy) }));
+    this.#logger.info("kept policy is used until the host is heard", {
+      guid: key.guid,
+      keptAt: new Date(keptMs).toISOString(),
+    });
+    this.#logPolicy(policy, channel);
+    await this.#memory.keep(status, key, policy.epoch);
   }
 
   /** Returns whether the next poll was asked for. */
@@ -200,15 +280,21 @@ export class KeyKeeper implements Part {
     } catch (error) {
       if (!(error instanceof AgentError)) throw error;
       if (signal.aborted) return false;
+      this.#countPoll(error.code);
       this.#logger.warn("key status is not to be had", { code: error.code, cause: error.message });
       health.failed(error.code, `Failed to get key status - ${error.message}`);
       // The host was heard, and what it says cannot be used.
       if (error.code === "HOST_DOCUMENT") this.#refuse(health, error.message, MESSAGES.unread);
       return false;
     }
+    this.#countPoll("ok");
     this.#noteStatus(status);
     this.#lastPollWallMs = clock.wallMs();
     return await this.#follow(status, health, signal, wanted);
+  }
+
+  #countPoll(result: string): void {
+    this.#pollResults.set(result, (this.#pollResults.get(result) ?? 0) + 1);
   }
 
   #noteStatus(status: KeyStatus): void {
@@ -239,6 +325,7 @@ export class KeyKeeper implements Part {
     const heldBefore = heldKey(this.#latch);
     this.#channel = channelState(status);
     const policy = await this.#policyOf(status, health);
+    this.#recalledMs = null;
     let stepped = step(this.#latch, {
       kind: "status",
       wantsKey: isLatchedState(this.#channel),
@@ -259,13 +346,22 @@ export class KeyKeeper implements Part {
       }
       stepped = this.#step(outcome.event);
     }
+    await this.#remember(status, policy);
     this.#settle(health, channelBefore, heldBefore, wanted);
     return this.#latch.state !== "latching";
   }
 
+  /** Keeps what was installed for the next start. A refused policy is none, and one without a key is of no use then. */
+  async #remember(status: KeyStatus, policy: PolicySnapshot): Promise<void> {
+    if (this.#latch.state === "disabled") return await this.#memory.forget();
+    if (this.#latch.state !== "latched" || this.#refusal !== null) return;
+    await this.#memory.keep(status, this.#latch.held.key, policy.epoch);
+  }
+
   /** The policy to publish: the one in use where nothing changed, or where the new one is not taken. */
   async #policyOf(status: KeyStatus, health: PollHealth): Promise<PolicySnapshot> {
-    const { snapshot, matching, epochs } = this.#options;
+    const { snapshot, epochs } = this.#options;
+    const matching = this.#matching;
     const { rules, changed } = await this.#source.follow(status.authorizationRules);
     const current = snapshot.get().policy;
     if (!changed && this.#built === status) {
@@ -278,8 +374,12 @@ export class KeyKeeper implements Part {
     this.#built = status;
     this.#refusal = built.ok ? null : built.error.reason;
     if (!built.ok) {
-      this.#refuse(health, built.error.reason, MESSAGES.refused);
-      return current;
+      // INVARIANT: what was kept never outlives the first word of the host: it could be laxer than what he wants now.
+      const stays = this.#recalledMs === null
+        ? current
+        : policySnapshot(initialPolicy(matching), await epochs.next());
+      this.#refuse(health, built.error.reason, MESSAGES.refused, stays.epoch);
+      return stays;
     }
     const { content, warnings } = built.value;
     const isSame = content.digest === current.digest;
@@ -291,9 +391,13 @@ export class KeyKeeper implements Part {
   }
 
   /** The policy in use stays; operators are told why. */
-  #refuse(health: PollHealth, cause: string, what: string): void {
+  #refuse(
+    health: PollHealth,
+    cause: string,
+    what: string,
+    epoch = this.#options.snapshot.get().policy.epoch,
+  ): void {
     const reason = cutToBytes(cause, MAX_REASON_BYTES);
-    const { epoch } = this.#options.snapshot.get().policy;
     if (!this.#isRefusing || this.#failedInstall?.reason !== reason) {
       this.#failedInstall = { wallMs: this.#options.clock.wallMs(), reason };
       this.#logger.error("policy of the host is refused", { reason, keptEpoch: epoch });
@@ -388,12 +492,12 @@ export class KeyKeeper implements Part {
       next.policy === before.policy && next.targets === before.targets
     ) return;
     snapshot.publish(next);
-    if (policy !== before.policy) this.#logPolicy(policy);
+    if (policy !== before.policy) this.#logPolicy(policy, this.#channel);
   }
 
-  #logPolicy(policy: PolicySnapshot): void {
+  #logPolicy(policy: PolicySnapshot, channel: string): void {
     const { epoch, digest, endpoints } = policy;
-    this.#logger.info("policy installed", { epoch, digest, channel: this.#channel });
+    this.#logger.info("policy installed", { epoch, digest, channel });
     for (const endpoint of ENDPOINT_NAMES) {
       const installed: EndpointPolicy = endpoints[endpoint];
       if (installed.kind === "closed") {

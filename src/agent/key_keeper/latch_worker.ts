@@ -63,6 +63,11 @@ export class LatchWorker {
     }
   }
 
+  /** The key of that id that the host is known to have latched; `null` when none is stored or it is unusable. */
+  async attestedKey(guid: KeyGuid): Promise<LatchedKey | null> {
+    return await this.#loadStage(guid, "attested");
+  }
+
   async #load(guid: KeyGuid): Promise<LatchEvent> {
     for (const stage of ["attested", "issued"] as const) {
       const key = await this.#loadStage(guid, stage);

@@ -14,6 +14,7 @@ export { Epochs, type EpochStore } from "./epochs.ts";
 export { KeyKeeper, type KeyKeeperOptions } from "./keeper.ts";
 export { KEPT_KEYS, type KeyStage, type KeyStore } from "./key_store.ts";
 export { type HeldKey, type Latch, type LatchEffect, type LatchEvent } from "./latch.ts";
+export type { PolicyStore } from "./policy_memory.ts";
 export type { RuleFiles, RuleFileText } from "./rule_files.ts";
 export {
   type AgentSnapshot,

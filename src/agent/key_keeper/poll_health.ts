@@ -7,7 +7,8 @@ const FRESH_INTERVALS = 3;
 /** Whether polls succeed, in the words of the status document: RUNNING is earned anew every three intervals. */
 export class PollHealth {
   readonly #clock: Clock;
-  readonly #intervalMs: number;
+  #intervalMs: number;
+  #sleep = new AbortController();
   readonly #reporter: HealthReporter;
   #succeededMs: number | null = null;
   #failedSince = false;
@@ -20,6 +21,12 @@ export class PollHealth {
     this.#clock = clock;
     this.#intervalMs = intervalMs;
     this.#reporter = reporter;
+  }
+
+  /** Changes the time between polls. */
+  setInterval(intervalMs: number): void {
+    this.#intervalMs = intervalMs;
+    this.#sleep.abort();
   }
 
   started(): void {
@@ -59,7 +66,8 @@ export class PollHealth {
   /** Looks once an interval whether the last success is still fresh, because a poll that hangs reports nothing. */
   async watch(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      await this.#clock.sleep(this.#intervalMs, signal);
+      this.#sleep = new AbortController();
+      await this.#clock.sleep(this.#intervalMs, AbortSignal.any([signal, this.#sleep.signal]));
       if (!signal.aborted) this.#report();
     }
   }

@@ -10,7 +10,7 @@ const WAKE_INTERVAL_MS = 1_000;
 /** The waits between polls, and the wish for one before its time. At most one wish waits; one a second is granted. */
 export class PollTimer {
   readonly #clock: Clock;
-  readonly #intervalMs: number;
+  #intervalMs: number;
   #endMs = 0;
   #wished = false;
   #grantedMs = -WAKE_INTERVAL_MS;
@@ -20,6 +20,13 @@ export class PollTimer {
   constructor(clock: Clock, intervalMs: number) {
     this.#clock = clock;
     this.#intervalMs = intervalMs;
+  }
+
+  /** Changes the time between polls; a wait under way ends no later than the new interval from now. */
+  setInterval(intervalMs: number): void {
+    this.#intervalMs = intervalMs;
+    this.#endMs = Math.min(this.#endMs, this.#clock.monotonicMs() + intervalMs);
+    this.#sleep.abort();
   }
 
   /** A wait begins now. `frequent`: the host was not heard yet. */

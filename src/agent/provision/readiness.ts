@@ -23,6 +23,8 @@ export interface ReadinessOptions {
   readonly tags: ProvisionTags;
   /** What the part behind a flag says about itself at this moment, for whoever asks why it is not ready. */
   readonly messageOf: (flag: ReadinessFlag) => string;
+  /** Hears the result each time that provisioning ends, in the words of the serial console. Source: agent 6.4, 8.3. */
+  readonly onResult?: (text: string) => void;
 }
 
 const FLAGS: readonly ReadinessFlag[] = ["redirector", "keyLatch", "listener"];
@@ -102,7 +104,10 @@ export class Readiness implements Part {
   #finish(): void {
     const isFirst = this.#finishedTick === 0n;
     this.#finishedTick = this.#nowTick();
-    if (isFirst) this.#logger.info("provisioning finished");
+    if (isFirst) {
+      this.#logger.info("provisioning finished");
+      this.#options.onResult?.("Provision finished successfully");
+    }
     this.#writeTags("");
   }
 
@@ -113,6 +118,7 @@ export class Readiness implements Part {
       waitedMs: PROVISION_TIMEOUT_MS,
       missing: text.trimEnd(),
     });
+    this.#options.onResult?.(text);
     this.#writeTags(text);
   }
 

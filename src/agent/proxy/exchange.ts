@@ -1,8 +1,24 @@
 import type { Caller } from "../../domain/identity/mod.ts";
 import type { Mode, Refusal, VerdictRecord } from "../../domain/policy/mod.ts";
 import type { EndpointName, SocketAddress } from "../../domain/wire/mod.ts";
+import type { Clock } from "../../runtime/clock.ts";
 import type { AuditDecision, AuditEntry } from "../audit/mod.ts";
 import type { ClientConnection } from "./client_connection.ts";
+
+/** The way of a request in stages. */
+export type Stage = "attributed" | "decided" | "complete" | "endorsed";
+
+/** When each stage was over, monotonic milliseconds; `NaN` where it was not reached. */
+export type StageTimes = Readonly<Record<Stage, number>> & { readonly received: number };
+
+/** Told of each request once, right after its record. It must be quick, and may not throw. */
+export interface ExchangeObserver {
+  /** @param times `null` for a request whose stages were not timed: reading the clock costs more than all counting */
+  observe(entry: AuditEntry, times: StageTimes | null): void;
+}
+
+/** Stages are timed for one request of so many. */
+export const TIMED_ONE_OF = 16;
 
 /** What is known of a request so far; in the end its record. */
 export class Exchange {
@@ -22,12 +38,23 @@ export class Exchange {
   isAbandoned = false;
   /** Whether the record was made. INVARIANT: exactly one for each request. */
   isRecorded = false;
+  /** `null` for a request whose stages are not timed. */
+  readonly times: Record<Stage | "received", number> | null;
 
   constructor(
     readonly id: number,
     readonly startedMs: number,
     readonly connection: ClientConnection,
-  ) {}
+  ) {
+    this.times = id % TIMED_ONE_OF === 1
+      ? { received: startedMs, attributed: NaN, decided: NaN, complete: NaN, endorsed: NaN }
+      : null;
+  }
+
+  /** A stage is over. */
+  reached(stage: Stage, clock: Clock): void {
+    if (this.times !== null) this.times[stage] = clock.monotonicMs();
+  }
 
   /** The record. `refusal` is `null` for a request that was served. */
   entry(status: number, refusal: Refusal | null, isError: boolean, nowMs: number): AuditEntry {

@@ -8,6 +8,7 @@
  * @module
  */
 export type { CutReason } from "./client_connection.ts";
+export type { ExchangeObserver, Stage, StageTimes } from "./exchange.ts";
 export { PROXY_LIMITS, type ProxyLimits } from "./limits.ts";
 export type { LocalEndpoints } from "./local_endpoints.ts";
 export { Proxy, type ProxyOptions } from "./proxy.ts";

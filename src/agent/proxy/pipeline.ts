@@ -38,7 +38,7 @@ import type { Redirector } from "../redirector/mod.ts";
 import { StaleConnectionError, type Upstream, type UpstreamResponse } from "../upstream/mod.ts";
 import { checkedStream, readWhole } from "./client_body.ts";
 import type { ClientConnection, RequestServer } from "./client_connection.ts";
-import { Exchange } from "./exchange.ts";
+import { Exchange, type ExchangeObserver } from "./exchange.ts";
 import { isRefusal, syntaxRefusal, takeIn } from "./intake.ts";
 import {
   hasMetadataHeader,
@@ -59,6 +59,8 @@ export interface PipelineParts {
   readonly resolver: CallerResolver;
   readonly snapshot: Cell<AgentSnapshot>;
   readonly audit: AuditTrail;
+  /** For metrics and live views; nobody looks when it is absent. */
+  readonly observer?: ExchangeObserver;
   readonly upstream: Pick<Upstream, "forward">;
   readonly localEndpoints: LocalEndpoints;
   readonly logger: Logger;
@@ -216,6 +218,7 @@ export class Pipeline implements Pick<RequestServer, "serve" | "isGone"> {
     caller: Caller,
     endpoint: EndpointName,
   ): void {
+    exchange.reached("attributed", this.#parts.clock);
     const snapshot = this.#parts.snapshot.get();
     // Redirected by what an earlier process left in the kernel, before this one has heard the host: nothing may leave unsigned.
     if (snapshot.channel === CHANNEL_UNKNOWN) return this.#refuse(exchange, NOT_DECIDED, true);
@@ -229,6 +232,7 @@ export class Pipeline implements Pick<RequestServer, "serve" | "isGone"> {
       return this.#refuse(exchange, BODY_TOO_LARGE);
     }
     const decision = authorize({ request, endpoint, destination, caller }, policy);
+    exchange.reached("decided", this.#parts.clock);
     if (decision.kind === "refuse") {
       this.#note(exchange, decision.verdict, policy.matching);
       return this.#refuse(exchange, decision.refusal);
@@ -277,6 +281,7 @@ export class Pipeline implements Pick<RequestServer, "serve" | "isGone"> {
     body: Uint8Array,
     key: LatchedKey | null,
   ): void {
+    if (body !== EMPTY) exchange.reached("complete", this.#parts.clock);
     let forwardable: Forwardable;
     try {
       forwardable = endorse(permitted, body, key, this.#parts.hostClock.now());
@@ -296,6 +301,7 @@ export class Pipeline implements Pick<RequestServer, "serve" | "isGone"> {
   }
 
   #forward(exchange: Exchange, forwardable: Forwardable): void {
+    exchange.reached("endorsed", this.#parts.clock);
     const onSlow = (giveUp: () => void) => {
       exchange.connection.whenGone(() => {
         exchange.isAbandoned = true;
@@ -386,7 +392,15 @@ export class Pipeline implements Pick<RequestServer, "serve" | "isGone"> {
       connection.canonicalTarget = { method, target, text };
     }
     const nowMs = this.#parts.clock.monotonicMs();
-    return this.#parts.audit.record(exchange.entry(status, refused, isError, nowMs));
+    const { audit, observer } = this.#parts;
+    const entry = exchange.entry(status, refused, isError, nowMs);
+    const unrecorded = audit.record(entry);
+    if (unrecorded === null) observer?.observe(entry, exchange.times);
+    else {observer?.observe(
+        exchange.entry(unrecorded.status, unrecorded, true, nowMs),
+        exchange.times,
+      );}
+    return unrecorded;
   }
 }
 

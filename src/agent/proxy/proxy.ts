@@ -1,3 +1,4 @@
+import type { ConnectionRecord } from "../../domain/identity/mod.ts";
 import type { SocketAddress } from "../../domain/wire/mod.ts";
 import { Backoff, DEFAULT_BACKOFF } from "../../runtime/backoff.ts";
 import { AgentError } from "../../runtime/errors.ts";
@@ -24,7 +25,7 @@ const ACCEPT_PAUSE_MS = 100;
 export class Proxy implements Part {
   readonly name = "proxy-listener";
   readonly #options: ProxyOptions;
-  readonly #limits: ProxyLimits;
+  #limits: ProxyLimits;
   readonly #sweeper: Sweeper;
   readonly #pipeline: Pipeline;
   readonly #server: RequestServer;
@@ -67,6 +68,22 @@ export class Proxy implements Part {
     return this.#connections.size;
   }
 
+  /** The kernel's records of the open connections that a process made. At most `limit`. */
+  connectionsOf(pid: number, limit: number): ConnectionRecord[] {
+    const records: ConnectionRecord[] = [];
+    for (const { attribution } of this.#connections) {
+      if (records.length >= limit) break;
+      if (attribution?.kind !== "redirected") continue;
+      if (attribution.record.process.tgid === pid) records.push(attribution.record);
+    }
+    return records;
+  }
+
+  /** Changes how long connections may keep the agent waiting; those that are open keep what they began with. */
+  setTimeLimits(limits: Pick<ProxyLimits, "headMs" | "idleMs">): void {
+    this.#limits = { ...this.#limits, ...limits };
+  }
+
   /** Connections cut since the start, by reason. */
   get cut(): Readonly<Record<CutReason, number>> {
     return this.#cut;
@@ -77,7 +94,7 @@ export class Proxy implements Part {
     const listener = await this.#bind(signal, health);
     if (listener === null) return;
     const { address, port } = this.#address = listener.address;
-    health.report("RUNNING", "listening", `listens on ${address}:${port}`);
+    this.#reportListening(health);
     const stop = () => listener.close();
     signal.addEventListener("abort", stop, { once: true });
     if (signal.aborted) stop();
@@ -101,7 +118,7 @@ export class Proxy implements Part {
       try {
         const accepted = await listener.accept();
         if (accepted === null) return;
-        if (isFailing) health.report("RUNNING", "listening", `listens on ${address}:${port}`);
+        if (isFailing) this.#reportListening(health);
         isFailing = false;
         this.#welcome(accepted);
       } catch (error) {
@@ -120,6 +137,13 @@ export class Proxy implements Part {
         await clock.sleep(ACCEPT_PAUSE_MS, signal);
       }
     }
+  }
+
+  /** In the sentence that operators and tests of this product family look for. Source: agent 4.2, 8.3. */
+  #reportListening(health: HealthReporter): void {
+    const elapsedMs = Math.round(this.#options.clock.monotonicMs());
+    const message = `Started proxy listener, ready to accept request - ${elapsedMs}`;
+    health.report("RUNNING", "listening", message);
   }
 
   #welcome({ peer, socket }: Accepted): void {

@@ -1,6 +1,11 @@
 import type { Attribution, ConnectionRecord } from "../../domain/identity/connection_record.ts";
 import type { SocketAddress } from "../../domain/wire/endpoints.ts";
-import type { Redirector, RedirectorReport, TargetModes } from "./redirector.ts";
+import type {
+  Redirector,
+  RedirectorIdentity,
+  RedirectorReport,
+  TargetModes,
+} from "./redirector.ts";
 
 /** A redirector without a kernel: it knows what it is told. For tests, benches and rehearsals of a policy. */
 export class FakeRedirector implements Redirector {
@@ -66,6 +71,10 @@ export class FakeRedirector implements Redirector {
       records: { live: this.#known.size, capacity: 65_536 },
       counters: {},
     };
+  }
+
+  identity(): RedirectorIdentity {
+    return { objectSha256: null, programs: [] };
   }
 
   detach(): Promise<void> {

@@ -5,4 +5,10 @@
  * 13 (2) and authorization 7.1 (W-03, W-05).
  */
 export { Reconciler, type ReconcilerOptions, type TargetSource } from "./reconciler.ts";
-export type { Redirector, RedirectorReport, TargetModes } from "./redirector.ts";
+export type {
+  AttachedProgram,
+  Redirector,
+  RedirectorIdentity,
+  RedirectorReport,
+  TargetModes,
+} from "./redirector.ts";

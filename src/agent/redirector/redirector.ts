@@ -17,6 +17,25 @@ export interface RedirectorReport {
   readonly counters: Readonly<Record<string, number>>;
 }
 
+/** One program in the kernel, and where it is attached. */
+export interface AttachedProgram {
+  readonly name: string;
+  /** What it is attached to, in the words of `bpftool cgroup show`. */
+  readonly attachPoint: string;
+  readonly programId: number;
+  readonly linkId: number;
+  /** Inode of the cgroup's folder; decimal text, because it need not fit a JSON number. */
+  readonly cgroupId: string;
+}
+
+/** What the kernel runs for us, so that somebody else can compare. */
+export interface RedirectorIdentity {
+  /** SHA-256, hex, of the object file that was loaded; `null` before the first load. */
+  readonly objectSha256: string | null;
+  /** Empty while nothing is attached. */
+  readonly programs: readonly AttachedProgram[];
+}
+
 /**
  * Sends the callers' connections to the listener and remembers who they are.
  * Implemented for Linux, and by a fake; the same conformance suite holds for all.
@@ -37,6 +56,8 @@ export interface Redirector extends AsyncDisposable {
   intact(): boolean;
   /** Everything it can tell about itself; also logs what came from other network namespaces since the last time. For once a minute. */
   inspect(): RedirectorReport;
+  /** What is loaded and where it is attached, asked of the kernel. For when somebody wants to know. */
+  identity(): RedirectorIdentity;
   /** Detaches everything and removes the pins. */
   detach(): Promise<void>;
 }

@@ -1,4 +1,6 @@
 import {
+  type AgentFacts,
+  agentStatusText,
   type AggregateFacts,
   type AuditLogFacts,
   type KeyLatchFacts,
@@ -17,6 +19,7 @@ export interface ModuleParts {
   readonly redirector: string;
   readonly listener: string;
   readonly telemetry: string;
+  readonly configuration?: string;
 }
 
 /** Counts of requests, as the audit trail keeps them. */
@@ -48,18 +51,20 @@ export class AggregateStatus {
 
   /** The document of this moment: `compact` for an answer, `pretty` for the file. */
   document(form: "compact" | "pretty"): string {
-    const { clock, counts, keyLatchFacts, version } = this.#options;
+    const { clock, counts } = this.#options;
     const facts: AggregateFacts = {
-      ...this.#modules(),
+      ...this.#agentFacts(),
       wallMs: clock.wallMs(),
-      version,
-      keyLatchFacts: keyLatchFacts(),
-      requestCount: counts.requestCount,
       connections: counts.connectionSummary(),
       failedAuthentications: counts.failedAuthenticationSummary(),
       auditLog: counts.anchor ?? null,
     };
     return statusDocument(facts, form);
+  }
+
+  /** What the document says of the agent itself, compact. */
+  agentStatus(): string {
+    return agentStatusText(this.#agentFacts());
   }
 
   /** `SUCCESS` while key latch, redirector and listener are all running. */
@@ -69,11 +74,24 @@ export class AggregateStatus {
 
   /** A text that changes when a reader would want a new document at once: with any module's state, the channel, the key or the policy. */
   signature(): string {
-    const { keyLatch, redirector, listener, telemetry } = this.#modules();
+    const { keyLatch, redirector, listener, telemetry, configuration } = this.#modules();
     const { secureChannelState, keyGuid, extra } = this.#options.keyLatchFacts();
     const states = [keyLatch, redirector, listener, telemetry].map((module) => module.status);
+    const settings = configuration === null
+      ? ""
+      : `${configuration.status} ${configuration.message}`;
     const policy = [extra?.["activePolicyEpoch"], extra?.["lastFailedInstallAt"]];
-    return [...states, secureChannelState, keyGuid, ...policy].join("\n");
+    return [...states, settings, secureChannelState, keyGuid, ...policy].join("\n");
+  }
+
+  #agentFacts(): AgentFacts {
+    const { counts, keyLatchFacts, version } = this.#options;
+    return {
+      ...this.#modules(),
+      version,
+      keyLatchFacts: keyLatchFacts(),
+      requestCount: counts.requestCount,
+    };
   }
 
   #modules() {
@@ -84,6 +102,7 @@ export class AggregateStatus {
       redirector: this.#module(parts.redirector),
       listener: this.#module(parts.listener),
       telemetry: this.#module(parts.telemetry),
+      configuration: parts.configuration === undefined ? null : this.#module(parts.configuration),
     };
   }
 

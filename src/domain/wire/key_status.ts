@@ -3,7 +3,7 @@ import { type DocumentFault, documentFault } from "./document_reader.ts";
 import { type AuthorizationRules, authorizationRulesSteps } from "./rules_document.ts";
 import KEY_STATUS from "./schema/key_status.json" with { type: "json" };
 import { type JsonSchema, SchemaChecker } from "./schema_checker.ts";
-import { type JsonObject, parseStrictJsonSteps } from "./strict_json.ts";
+import { type JsonObject, type JsonValue, parseStrictJsonSteps } from "./strict_json.ts";
 
 export type {
   AuthorizationItem,
@@ -72,6 +72,31 @@ export function* parseKeyStatusSteps(
   if (missing === null) return ok(status);
   const path = `$.${missing}`;
   return err({ code: "MEMBER_MISSING", path, message: `${path} is required` });
+}
+
+/** What a status document says, as JSON that reads back to the same: to keep it over a restart. */
+export function keyStatusDocument(status: KeyStatus): JsonObject {
+  const members: [string, JsonValue][] = [
+    ["authorizationScheme", status.authorizationScheme],
+    ["keyDeliveryMethod", status.keyDeliveryMethod],
+    ["version", status.version],
+    ["keyGuid", status.keyGuid],
+    ["keyIncarnationId", status.keyIncarnationId],
+    ["requiredClaimsHeaderPairs", status.requiredClaimsHeaderPairs],
+    ["secureChannelState", status.secureChannelState],
+    ["secureChannelEnabled", status.secureChannelEnabled],
+  ];
+  const rules = status.authorizationRules;
+  if (rules !== null) {
+    members.push([
+      "authorizationRules",
+      new Map([
+        ["wireserver", rules.wireserver?.source ?? null],
+        ["imds", rules.imds?.source ?? null],
+      ]),
+    ]);
+  }
+  return new Map(members);
 }
 
 /** A member that documents of this version must have and this one has not; `null` when it has all. */

@@ -55,6 +55,8 @@ export interface AggregateFacts {
   readonly redirector: ModuleStatus;
   readonly listener: ModuleStatus;
   readonly telemetry: ModuleStatus;
+  /** `null` or absent: nothing is said of it. */
+  readonly configuration?: ModuleStatus | null;
   /** Requests since start. */
   readonly requestCount: number;
   readonly connections: readonly SummaryEntry[];
@@ -62,6 +64,12 @@ export interface AggregateFacts {
   /** `null` or absent before there is one; the document then says nothing of it. */
   readonly auditLog?: AuditLogFacts | null;
 }
+
+/** What the document says of the agent itself. */
+export type AgentFacts = Omit<
+  AggregateFacts,
+  "wallMs" | "connections" | "failedAuthentications" | "auditLog"
+>;
 
 /** Most bytes of a module's message. Source: wire-protocol 1.3. */
 export const MAX_MODULE_MESSAGE_BYTES = 1024;
@@ -73,22 +81,33 @@ export const MAX_MODULE_MESSAGE_BYTES = 1024;
 export function statusDocument(facts: AggregateFacts, form: "compact" | "pretty"): string {
   const document = {
     timestamp: statusTimestamp(facts.wallMs),
-    proxyAgentStatus: {
-      version: facts.version,
-      status: overallState(facts),
-      monitorStatus: moduleOf(facts.monitor),
-      keyLatchStatus: { ...moduleOf(facts.keyLatch), states: statesOf(facts.keyLatchFacts) },
-      ebpfProgramStatus: moduleOf(facts.redirector),
-      proxyListenerStatus: moduleOf(facts.listener),
-      telemetryLoggerStatus: moduleOf(facts.telemetry),
-      proxyConnectionsCount: facts.requestCount,
-    },
+    proxyAgentStatus: agentStatusOf(facts),
     proxyConnectionSummary: facts.connections.map(entryOf),
     failedAuthenticateSummary: facts.failedAuthentications.map(entryOf),
     // DEVIATION D-112: one more member, behind those of the contract.
     ...auditLogOf(facts.auditLog ?? null),
   };
   return form === "compact" ? JSON.stringify(document) : JSON.stringify(document, null, 2);
+}
+
+/** The part about the agent itself, compact, as telemetry carries it. Source: wire-protocol 8.8. */
+export function agentStatusText(facts: AgentFacts): string {
+  return JSON.stringify(agentStatusOf(facts));
+}
+
+function agentStatusOf(facts: AgentFacts) {
+  return {
+    version: facts.version,
+    status: overallState(facts),
+    monitorStatus: moduleOf(facts.monitor),
+    keyLatchStatus: { ...moduleOf(facts.keyLatch), states: statesOf(facts.keyLatchFacts) },
+    ebpfProgramStatus: moduleOf(facts.redirector),
+    proxyListenerStatus: moduleOf(facts.listener),
+    telemetryLoggerStatus: moduleOf(facts.telemetry),
+    proxyConnectionsCount: facts.requestCount,
+    // DEVIATION D-140: one more member, behind those of the contract.
+    ...configurationOf(facts.configuration ?? null),
+  };
 }
 
 /** `SUCCESS` when key latch, redirector and listener are all running. Source: agent 4.2. */
@@ -112,6 +131,10 @@ function moduleOf(module: ModuleStatus): { status: ModuleState; message: string 
     status: module.status,
     message: message === module.message ? message : message + "...",
   };
+}
+
+function configurationOf(module: ModuleStatus | null) {
+  return module === null ? {} : { configurationStatus: moduleOf(module) };
 }
 
 function auditLogOf(facts: AuditLogFacts | null): { auditLog?: AuditLogFacts } {

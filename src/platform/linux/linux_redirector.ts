@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { ErrnoError } from "../../../ffi/errno.ts";
 import type { Fd } from "../../../ffi/handle.ts";
 import {
@@ -11,6 +12,7 @@ import type { Libc } from "../../../ffi/libc.ts";
 import { StructBuffer } from "../../../ffi/struct.ts";
 import type {
   Redirector,
+  RedirectorIdentity,
   RedirectorReport,
   TargetModes,
 } from "../../agent/redirector/redirector.ts";
@@ -53,18 +55,19 @@ export interface LinuxRedirectorOptions {
   readonly staleAfterMs: number;
 }
 
-/** The programs, in the order in which they are attached: whoever is redirected must already be followed. */
-const PROGRAMS = [
-  ["follow_socket", ATTACH_TYPE.CGROUP_SOCK_OPS],
-  ["show_peer4", ATTACH_TYPE.CGROUP_INET4_GETPEERNAME],
-  ["show_peer6", ATTACH_TYPE.CGROUP_INET6_GETPEERNAME],
-  ["guard_bind4", ATTACH_TYPE.CGROUP_INET4_BIND],
-  ["guard_bind6", ATTACH_TYPE.CGROUP_INET6_BIND],
-  ["redirect_connect4", ATTACH_TYPE.CGROUP_INET4_CONNECT],
-  ["redirect_connect6", ATTACH_TYPE.CGROUP_INET6_CONNECT],
+/** The programs and their attach points, in the order in which they are attached: whoever is redirected must already be followed. */
+export const PROGRAMS = [
+  ["follow_socket", ATTACH_TYPE.CGROUP_SOCK_OPS, "cgroup_sock_ops"],
+  ["show_peer4", ATTACH_TYPE.CGROUP_INET4_GETPEERNAME, "cgroup_inet4_getpeername"],
+  ["show_peer6", ATTACH_TYPE.CGROUP_INET6_GETPEERNAME, "cgroup_inet6_getpeername"],
+  ["guard_bind4", ATTACH_TYPE.CGROUP_INET4_BIND, "cgroup_inet4_bind"],
+  ["guard_bind6", ATTACH_TYPE.CGROUP_INET6_BIND, "cgroup_inet6_bind"],
+  ["redirect_connect4", ATTACH_TYPE.CGROUP_INET4_CONNECT, "cgroup_inet4_connect"],
+  ["redirect_connect6", ATTACH_TYPE.CGROUP_INET6_CONNECT, "cgroup_inet6_connect"],
 ] as const;
 
-const MAPS = [
+/** The maps that are pinned. */
+export const MAPS = [
   "targets",
   "settings",
   "heartbeat",
@@ -75,12 +78,13 @@ const MAPS = [
   "foreign_namespaces",
   "counters",
 ] as const;
-type MapName = typeof MAPS[number];
+export type MapName = typeof MAPS[number];
 
 const UNATTRIBUTED: Attribution = Object.freeze({ kind: "unattributed" });
 const MAX_TARGETS = 16;
 const MAX_USERS_COUNTED = 4096;
-const RECORD_CAPACITY = 131_072;
+/** Size of the map of records. */
+export const RECORD_CAPACITY = 131_072;
 const MAX_FOREIGN_NAMESPACES = 256;
 const U32_BYTES = 4;
 const U64_BYTES = 8;
@@ -106,6 +110,7 @@ export class LinuxRedirector implements Redirector {
   #maps: Maps | null = null;
   readonly #links = new Map<string, Fd>();
   #variant: RedirectorReport["variant"] = null;
+  #objectSha256: string | null = null;
   /** `null` before the first word of the owner: targets that an earlier process left then stay as they are. */
   #targets: TargetModes | null = null;
   readonly #foreign = new Map<bigint, { readonly count: bigint; readonly saidAtNs: bigint }>();
@@ -205,9 +210,7 @@ export class LinuxRedirector implements Redirector {
   #load(maps: Maps | null): BpfObject {
     const kept = new Map(maps === null ? [] : MAPS.map((name) => [name, maps[name].fd]));
     try {
-      const object = this.#libbpf.load(this.#options.readObject("full"), kept);
-      this.#variant = "full";
-      return object;
+      return this.#loadVariant("full", kept);
     } catch (full) {
       if (!(full instanceof BpfLoadError)) throw full;
       this.#log.warn("the full BPF object was refused, trying the one without task reads", {
@@ -215,9 +218,7 @@ export class LinuxRedirector implements Redirector {
         verifier: full.log.slice(-VERIFIER_LOG_LINES).join(" | "),
       });
       try {
-        const object = this.#libbpf.load(this.#options.readObject("no-task-reads"), kept);
-        this.#variant = "no-task-reads";
-        return object;
+        return this.#loadVariant("no-task-reads", kept);
       } catch (cause) {
         if (!(cause instanceof BpfLoadError)) throw cause;
         throw new AgentError("BPF_LOAD", `the kernel refused the BPF programs: ${cause.message}`, {
@@ -226,6 +227,14 @@ export class LinuxRedirector implements Redirector {
         });
       }
     }
+  }
+
+  #loadVariant(variant: "full" | "no-task-reads", kept: ReadonlyMap<string, Fd>): BpfObject {
+    const image = this.#options.readObject(variant);
+    const object = this.#libbpf.load(image, kept);
+    this.#variant = variant;
+    this.#objectSha256 = createHash("sha256").update(image).digest("hex");
+    return object;
   }
 
   /** Descriptors of our own for all maps; those of the object go with it. */
@@ -353,6 +362,17 @@ export class LinuxRedirector implements Redirector {
     };
   }
 
+  identity(): RedirectorIdentity {
+    const programs = PROGRAMS.flatMap(([name, , attachPoint]) => {
+      const link = this.#links.get(name);
+      if (link === undefined) return [];
+      const { cgroupId, id, programId } = this.#libbpf.linkInfo(link);
+      if (cgroupId === 0n) return [];
+      return [{ name, attachPoint, programId, linkId: id, cgroupId: String(cgroupId) }];
+    });
+    return { objectSha256: this.#objectSha256, programs };
+  }
+
   intact(): boolean {
     const pins = this.#pins;
     return pins !== null && PROGRAMS.every(([program]) => {
@@ -450,11 +470,13 @@ function targetKey(to: SocketAddress): Uint8Array<ArrayBuffer> {
   return key.bytes;
 }
 
-function mapPin(pins: string, name: string): string {
+/** Where a map is pinned. */
+export function mapPin(pins: string, name: string): string {
   return `${pins}/abi${REDIRECTOR_ABI}_${name}`;
 }
 
-function linkPin(pins: string, program: string): string {
+/** Where a program's link is pinned. */
+export function linkPin(pins: string, program: string): string {
   return `${pins}/link_${program}`;
 }
 

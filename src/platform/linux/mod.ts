@@ -13,10 +13,13 @@ import { readBpfObject } from "./bpf_objects.ts";
 import { EpochFile } from "./epoch_file.ts";
 import { LinuxKeyStore } from "./key_store.ts";
 import { LinuxRedirector } from "./linux_redirector.ts";
+import { PolicyFile } from "./policy_file.ts";
 import { ProcessInspector } from "./process_inspector.ts";
 import { LinuxRuleFiles, rulesFolder } from "./rule_files.ts";
 import { SystemAccounts } from "./system_accounts.ts";
 import { SystemdNotify } from "./systemd_notify.ts";
+
+export { openLinuxDiagnostics } from "./kernel_view.ts";
 
 /** Age of a heartbeat from which the kernel lets audit targets through. */
 const HEARTBEAT_STALE_MS = 5_000;
@@ -57,6 +60,7 @@ export function openLinux(options: PlatformOptions): Platform {
     accounts: new SystemAccounts(libc, clock, logger.child("accounts")),
     keyStore: new LinuxKeyStore(options.keyFolder, { kept: options.keptKeys }),
     epochStore: new EpochFile(options.keyFolder),
+    policyStore: new PolicyFile(options.keyFolder),
     ruleFiles: new LinuxRuleFiles(rulesFolder(options.keyFolder)),
     serviceNotify: new SystemdNotify(libc, notifyTarget, logger.child("service")),
     watchdogEveryMs: notifyTarget?.watchdogEveryMs ?? null,

@@ -84,3 +84,18 @@ Deno.test("parseCommandLine() calls everything else a usage error that names the
     assert.match(parsed.kind === "usage" ? parsed.error : "", error);
   }
 });
+
+Deno.test("parseCommandLine() hands doctor its own arguments", () => {
+  assert.deepEqual(parse("doctor bundle --output /x"), {
+    kind: "doctor",
+    args: ["bundle", "--output", "/x"],
+  });
+});
+
+Deno.test("parseCommandLine() hands top and inspect their own arguments", () => {
+  assert.deepEqual(parse("top --once"), { kind: "top", args: ["--once"] });
+  assert.deepEqual(parse("inspect caller --pid 1"), {
+    kind: "inspect",
+    args: ["caller", "--pid", "1"],
+  });
+});

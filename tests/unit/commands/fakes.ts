@@ -18,6 +18,7 @@ export class FakeProcess implements ProcessControl {
   readonly handlers = new Map<Deno.Signal, Set<() => void>>();
   readonly umasks: number[] = [];
   readonly exits: number[] = [];
+  isTerminal = false;
   readonly executable: string;
 
   constructor(executable = "/nowhere/azure-proxy-agent") {
@@ -35,6 +36,9 @@ export class FakeProcess implements ProcessControl {
   }
   exit(code: number): void {
     this.exits.push(code);
+  }
+  hasTerminal(): boolean {
+    return this.isTerminal;
   }
   environment(): string | undefined {
     return undefined;

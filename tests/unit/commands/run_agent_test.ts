@@ -34,7 +34,7 @@ Deno.test("runUntilStopped() hands settings and warnings to the agent and return
 
 Deno.test("runUntilStopped() begins the orderly stop with each of the stop signals", () =>
   withConfig({}, async (configFile) => {
-    for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
+    for (const signal of ["SIGTERM", "SIGINT"] as const) {
       const { output, control } = bench();
       const code = await runUntilStopped(
         async (_config, _options, stopping) => {
@@ -51,6 +51,58 @@ Deno.test("runUntilStopped() begins the orderly stop with each of the stop signa
       assert.deepEqual(control.exits, []);
       assert.equal(control.listening, 0);
     }
+  }));
+
+Deno.test("runUntilStopped() reads the same file again and tells the agent at each hang-up", () =>
+  withConfig({ fileLogLevel: "warn" }, async (configFile) => {
+    const { output, control } = bench();
+    const code = await runUntilStopped(
+      async (_config, { configSource }, stopping) => {
+        assert.equal(configSource.loaded.config.fileLogLevel, "warn");
+        let asked = 0;
+        const end = new AbortController();
+        configSource.onAsked(() => asked++, end.signal);
+        control.raise("SIGHUP");
+        control.raise("SIGHUP");
+        assert.equal(asked, 2);
+        await Deno.writeTextFile(configFile, "{");
+        const broken = await configSource.load();
+        assert.ok(!broken.ok && broken.error.kind === "wrong");
+        end.abort();
+        control.raise("SIGHUP");
+        assert.equal(asked, 2);
+        assert.equal(stopping.aborted, false);
+        return 0;
+      },
+      { foreground: true, configFile },
+      output,
+      never(),
+      control,
+    );
+    assert.equal(code, 0);
+    assert.equal(control.listening, 0);
+  }));
+
+Deno.test("runUntilStopped() ends in order when the terminal that it belongs to is gone", () =>
+  withConfig({}, async (configFile) => {
+    const { output, control } = bench();
+    control.isTerminal = true;
+    const code = await runUntilStopped(
+      async (_config, _options, stopping) => {
+        control.raise("SIGHUP");
+        assert.equal(stopping.aborted, false, "a terminal that is still there");
+        control.isTerminal = false;
+        control.raise("SIGHUP");
+        await fired(stopping);
+        return 0;
+      },
+      { foreground: true, configFile },
+      output,
+      never(),
+      control,
+    );
+    assert.equal(code, 0);
+    assert.deepEqual(control.exits, []);
   }));
 
 Deno.test("runUntilStopped() ends at once with the second signal", () =>
@@ -105,7 +157,7 @@ Deno.test("runUntilStopped() refuses a configuration that it cannot use with 2 a
     );
     assert.equal(code, 2);
     assert.equal(output.stderr.trimEnd().split("\n").length, 2);
-    assert.match(output.stderr, /`cgroupRoot`: expected a text/);
+    assert.match(output.stderr, /`cgroupRoot` is 1, must be the path of a folder/);
     assert.equal(control.listening, 0);
   }));
 
@@ -158,6 +210,7 @@ Deno.test("PROCESS is this process", () => {
   PROCESS.umask(0o022);
   assert.equal(Deno.umask(before), 0o022);
   assert.equal(PROCESS.executable, Deno.execPath());
+  assert.equal(PROCESS.hasTerminal(), Deno.stdin.isTerminal());
   assert.equal(PROCESS.environment("PATH"), Deno.env.get("PATH"));
   const handler = () => {};
   PROCESS.onSignal("SIGHUP", handler);

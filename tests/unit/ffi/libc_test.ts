@@ -192,3 +192,37 @@ class Receiver {
     this.#library.close();
   }
 }
+
+Deno.test("fileSystemSpace() tells room and files, and that /proc has none", () => {
+  const space = libc.fileSystemSpace("/");
+  assert.ok(space.totalBytes > 0 && space.freeBytes <= space.totalBytes);
+  assert.ok(space.freeFiles <= space.totalFiles);
+  assert.equal(libc.fileSystemSpace("/proc").totalBytes, 0);
+  assert.throws(() => libc.fileSystemSpace("/no/such"), /look at `\/no\/such`: ENOENT/);
+});
+
+Deno.test("clockDiscipline() reads the clock's state and sets nothing", () => {
+  const { isSynchronised, maxErrorMs } = libc.clockDiscipline();
+  assert.equal(typeof isSynchronised, "boolean");
+  assert.ok(maxErrorMs >= 0);
+});
+
+Deno.test("deviceClockMs() fails for what is no clock with the path", () => {
+  assert.throws(() => libc.deviceClockMs("/no/such"), /open `\/no\/such`: ENOENT/);
+  assert.throws(() => libc.deviceClockMs("/dev/null"), /read the clock `\/dev\/null`: E/);
+});
+
+Deno.test("dialOnce() begins a connection in both forms, closes it, and tells the source", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  for (const mapped of [false, true]) {
+    const dialled = libc.dialOnce([127, 0, 0, 1], listener.addr.port, mapped);
+    assert.deepEqual({ errno: dialled.errno, localAddress: dialled.localAddress }, {
+      errno: 0,
+      localAddress: "127.0.0.1",
+    });
+    using connection = await listener.accept();
+    assert.equal(await connection.read(new Uint8Array(1)), null, "nothing was sent");
+  }
+  const nowhere = libc.dialOnce([255, 255, 255, 255], 80, false);
+  assert.ok(nowhere.errno > 0);
+});

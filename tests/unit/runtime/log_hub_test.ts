@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { LogHub, type LogLine, type LogOutput } from "../../../src/runtime/log_hub.ts";
+import { LogHub, LogLevels, type LogLine, type LogOutput } from "../../../src/runtime/log_hub.ts";
 import type { LogLevel } from "../../../src/runtime/logger.ts";
 import { FakeClock } from "../../fakes/fake_clock.ts";
 
@@ -65,4 +65,20 @@ Deno.test("LogHub.write() survives a sink and a redaction that throw, and still 
   hub([output], () => {
     throw new Error("broken");
   }).logger().info("m", { a: "b" });
+});
+
+Deno.test("LogLevels.set() changes what an output gets from the next line on", () => {
+  const [file, console] = [collect("info"), collect(null)];
+  const logger = hub([file.output, console.output]).logger();
+  const levels = new LogLevels({ file: file.output, console: console.output, none: null });
+  assert.deepEqual(levels.all(), { file: "info", console: null });
+  logger.debug("unseen");
+  assert.equal(levels.set("file", "debug"), true);
+  assert.equal(levels.set("console", "error"), true);
+  assert.equal(levels.set("none", "error"), false);
+  logger.debug("seen");
+  logger.error("both");
+  assert.deepEqual(file.lines.map(({ message }) => message), ["seen", "both"]);
+  assert.deepEqual(console.lines.map(({ message }) => message), ["both"]);
+  assert.deepEqual(levels.all(), { file: "debug", console: "error" });
 });

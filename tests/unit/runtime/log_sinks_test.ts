@@ -71,6 +71,15 @@ Deno.test("ConsoleSink.write() sends messages alone, errors apart, whole over ma
   assert.equal(err.text, "bad\n");
 });
 
+Deno.test("ConsoleSink.write() puts the priority before lines of the stream that is the journal", async () => {
+  const [out, err] = [new SlowWriter(1000), new SlowWriter(1000)];
+  const sink = new ConsoleSink(out, err, { out: true, err: false });
+  for (const level of ["error", "warn", "info", "debug"] as const) sink.write(line(level, level));
+  await sink.drain();
+  assert.equal(out.text, "<4>warn\n<6>info\n<7>debug\n");
+  assert.equal(err.text, "error\n");
+});
+
 Deno.test("ConsoleSink.write() drops and counts lines when nobody reads", async () => {
   const out = new SlowWriter(1_000_000, false);
   const sink = new ConsoleSink(out, new SlowWriter(1));

@@ -19,7 +19,7 @@ function bench() {
   });
   const stop = new AbortController();
   const run = (...parts: Supervised[]) => supervisor.run(parts, stop.signal);
-  return { clock, logger, reports, stop, run };
+  return { clock, logger, reports, stop, run, supervisor };
 }
 
 function part(
@@ -111,11 +111,12 @@ Deno.test("Supervisor.run() begins with the short wait again after a long health
 });
 
 Deno.test("Supervisor.run() restarts a part that returns by itself", async () => {
-  const { clock, run, stop, reports } = bench();
+  const { clock, run, stop, reports, supervisor } = bench();
   let starts = 0;
   const done = run({ part: part("r", () => Promise.resolve(void starts++)), upWithinMs: null });
   await clock.advance(250);
   assert.equal(starts, 2);
+  assert.deepEqual([...supervisor.restarts], [["r", 1]]);
   assert.match(reports[0] ?? "", /^r STOPPED PART_ENDED /);
   stop.abort();
   await done;

@@ -117,3 +117,28 @@ Deno.test("any other path is a 404 that names the ones there are", async () => {
   assert.equal(status, 404);
   assert.ok(json.error.includes("/journal"));
 });
+
+Deno.test("/telemetry shows uploads as they arrived, and counts what was none", async () => {
+  const { host, ask } = stand();
+  const xml = '<?xml version="1.0"?><TelemetryData version="1.0"><Provider id="p">' +
+    '<Event id="7"><![CDATA[]]></Event><Event id="7"><![CDATA[]]></Event></Provider></TelemetryData>';
+  const post = (body: string, method = "POST", target = "/machine/?comp=telemetrydata") =>
+    host.answered(sampleHostRequest({ endpoint: "wireserver", method, target, body }));
+  post(xml);
+  post("something else");
+  post(xml);
+  post(xml, "PUT");
+  post(xml, "POST", "/machine/?comp=health");
+  const time = new Date(SAMPLE_MS).toISOString();
+  const entries = [{ seq: 1, time, events: 2, xml }, { seq: 2, time, events: 2, xml }];
+  assert.deepEqual((await ask("GET", "/telemetry")).json, {
+    uploads: 2,
+    events: 4,
+    unread: 1,
+    entries,
+  });
+  assert.deepEqual((await ask("GET", "/telemetry?since=1")).json.entries, entries.slice(1));
+  assert.equal((await ask("GET", "/telemetry?since=x")).status, 400);
+  for (let i = 0; i < 300; i++) post(xml);
+  assert.equal((await ask("GET", "/telemetry")).json.entries.length, 256);
+});

@@ -539,3 +539,34 @@ Deno.test("auditPart() notes how far the log reaches at the start, every minute 
     const kept = JSON.parse(Deno.readTextFileSync(`${folder}/ProxyAgent.Connection.anchor.json`));
     assert.deepEqual(kept, trail.anchor);
   }));
+
+Deno.test("FileAuditTrail tells the first request of its kind in 15 minutes, as others know it", () =>
+  bench(({ make, clock }) => {
+    const told: string[] = [];
+    const trail = make({ onFirst: (connection) => told.push(connection) });
+    const entry = { target: "/x?sig=abc&b=2" };
+    for (let i = 0; i < 3; i++) trail.record(makeEntry(entry));
+    assert.equal(told.length, 1);
+    const members = JSON.parse(told[0] ?? "");
+    assert.deepEqual(Object.keys(members), [
+      ...["id", "method", "url", "clientIp", "clientPort", "ip", "port", "userId", "userName"],
+      ...["userGroups", "processFullPath", "processCmdLine", "runAsElevated", "responseStatus"],
+      ...["elapsedTime", "errorDetails"],
+    ]);
+    assert.equal(members.url, "/x?[REDACTED]&b=2");
+    trail.record(makeDenial());
+    assert.equal(told.length, 2);
+    clock.tick(QUARTER_MS);
+    trail.record(makeEntry(entry));
+    assert.equal(told.length, 3);
+  }));
+
+Deno.test("FileAuditTrail bounds how many kinds of requests it tells", () =>
+  bench(({ make }) => {
+    let told = 0;
+    const trail = make({ onFirst: () => told++ });
+    for (let uid = 0; uid < 500; uid++) {
+      trail.record(makeEntry({ caller: makeCaller({ record: { uid: 1000 + uid } }) }));
+    }
+    assert.equal(told, 100);
+  }));

@@ -18,6 +18,7 @@ import {
 import { MemoryKeyStore } from "../../../fakes/memory_key_store.ts";
 import { MemoryEpochStore } from "../../../fakes/memory_epoch_store.ts";
 import { MemoryLogger } from "../../../fakes/memory_logger.ts";
+import { MemoryPolicyStore } from "../../../fakes/memory_policy_store.ts";
 import { MemoryRuleFiles } from "../../../fakes/memory_rule_files.ts";
 
 const INTERVAL_MS = 15_000;
@@ -27,27 +28,43 @@ class Stand {
   readonly clock = new FakeClock();
   readonly logger = new MemoryLogger();
   readonly host = new FakeHostChannel();
-  readonly store = new MemoryKeyStore();
+  readonly store: MemoryKeyStore;
   readonly cell = new Cell<AgentSnapshot>(initialSnapshot());
   readonly published: AgentSnapshot[] = [];
   readonly ready: boolean[] = [];
   readonly health: string[] = [];
-  readonly epochs = new MemoryEpochStore(0);
+  readonly epochs: MemoryEpochStore;
+  readonly policies: MemoryPolicyStore;
   readonly files = new MemoryRuleFiles();
-  readonly keeper = new KeyKeeper({
-    clock: this.clock,
-    logger: this.logger,
-    host: this.host,
-    store: this.store,
-    epochs: new Epochs(this.epochs, this.clock, this.logger),
-    ruleFiles: this.files,
-    matching: "shadow",
-    snapshot: this.cell,
-    pollIntervalMs: INTERVAL_MS,
-    onKeyReady: (isReady) => this.ready.push(isReady),
-  });
+  readonly numbers: Epochs;
+  readonly keeper: KeyKeeper;
   readonly #stop = new AbortController();
   #running: Promise<void> = Promise.resolve();
+
+  /** @param before a stand whose disk this one starts with */
+  constructor(before?: Stand) {
+    this.store = before?.store ?? new MemoryKeyStore();
+    this.epochs = before?.epochs ?? new MemoryEpochStore(0);
+    this.policies = before?.policies ?? new MemoryPolicyStore();
+    this.numbers = new Epochs(this.epochs, this.clock, this.logger);
+    this.keeper = this.#makeKeeper();
+  }
+
+  #makeKeeper(): KeyKeeper {
+    return new KeyKeeper({
+      clock: this.clock,
+      logger: this.logger,
+      host: this.host,
+      store: this.store,
+      epochs: this.numbers,
+      policyStore: this.policies,
+      ruleFiles: this.files,
+      matching: "shadow",
+      snapshot: this.cell,
+      pollIntervalMs: INTERVAL_MS,
+      onKeyReady: (isReady) => this.ready.push(isReady),
+    });
+  }
 
   async start(): Promise<void> {
     this.cell.subscribe((snapshot) => this.published.push(snapshot), this.#stop.signal);
@@ -700,4 +717,183 @@ Deno.test("run() never lets a key into a log line or a health message", () =>
     await stand.poll();
     const written = JSON.stringify([stand.logger.lines, stand.health, stand.keeper.facts()]);
     assert.ok(!written.toUpperCase().includes("ABABAB"));
+  }));
+
+Deno.test("setMatching() counts with the policy of the next poll, under a number of its own", () =>
+  withStand(async (stand) => {
+    await stand.start();
+    const before = stand.cell.get().policy;
+    stand.keeper.setMatching("shadow");
+    await stand.poll();
+    assert.equal(stand.cell.get().policy, before, "the same word changes nothing");
+    stand.keeper.setMatching("enforce");
+    await stand.poll();
+    const { policy } = stand.cell.get();
+    assert.equal(policy.matching, "enforce");
+    assert.ok(policy.epoch > before.epoch);
+  }));
+
+Deno.test("setPollInterval() counts for the wait that is under way", () =>
+  withStand(async (stand) => {
+    await stand.start();
+    const polls = () => stand.host.calls.filter((call) => call === "status").length;
+    assert.equal(polls(), 1);
+    stand.keeper.setPollInterval(1_000);
+    await stand.settle();
+    await stand.clock.advance(1_000);
+    await stand.settle();
+    assert.equal(polls(), 2);
+  }));
+
+/** A process that has latched a key and kept its policy, and the one that starts on its disk while the host is away. */
+async function withSuccessor(
+  status: Record<string, unknown>,
+  play: (next: Stand, before: Stand) => Promise<void>,
+  between: (before: Stand) => void = () => {},
+): Promise<void> {
+  const before = new Stand();
+  before.host.status = status;
+  await before.start();
+  await before.stop();
+  between(before);
+  const next = new Stand(before);
+  next.host.status = NO_HOST;
+  await next.numbers.first();
+  await next.start();
+  try {
+    await play(next, before);
+  } finally {
+    await next.stop();
+  }
+}
+
+Deno.test("run() redirects and signs by what was kept before the host was heard, and calls nothing finished", () =>
+  withSuccessor(statusV1("WireserverAndImds", null), async (next, before) => {
+    const old = before.cell.get();
+    const kept = next.cell.get();
+    assert.equal(kept.key?.guid, old.key?.guid);
+    assert.deepEqual(kept.targets, old.targets);
+    assert.equal(kept.policy.digest, old.policy.digest);
+    assert.equal(kept.channel, old.channel);
+    assert.ok(kept.policy.epoch > old.policy.epoch);
+    assert.deepEqual(next.ready, []);
+    assert.match(next.health.at(-1) ?? "", /^UNKNOWN HOST_CONNECT/);
+    assert.equal(next.keeper.facts().secureChannelState, "Unknown");
+    assert.ok(next.keeper.facts().extra?.["policyKeptAt"]);
+    next.host.status = { ...statusV1("WireserverAndImds", null), keyGuid: guid(1) };
+    await next.poll();
+    assert.deepEqual(next.ready, [true]);
+    assert.equal(next.cell.get().policy, kept.policy, "the same policy is not installed twice");
+    assert.match(next.health.at(-1) ?? "", /^RUNNING KEY_FROM_DISK/);
+    assert.equal(next.keeper.facts().extra?.["policyKeptAt"], undefined);
+  }));
+
+Deno.test("run() lets the first word of the host replace what was kept", () =>
+  withSuccessor(statusV1("WireserverAndImds", null), async (next) => {
+    assert.notEqual(next.cell.get().key, null);
+    next.host.status = statusV1("Disabled", null);
+    await next.poll();
+    assert.equal(next.cell.get().key, null);
+    assert.deepEqual(next.cell.get().targets, {});
+    assert.equal(next.policies.text, null, "nothing is kept of a channel that is disabled");
+  }));
+
+Deno.test("run() uses what was kept once more when it ends before the host was heard", () =>
+  withSuccessor(statusV1("WireserverAndImds", null), async (next) => {
+    await next.stop();
+    const third = new Stand(next);
+    third.host.status = NO_HOST;
+    await third.numbers.first();
+    await third.start();
+    assert.equal(third.cell.get().key?.guid, guid(1));
+    await third.stop();
+  }));
+
+const UNUSABLE: readonly [string, (before: Stand) => void][] = [
+  ["is not there", (before) => before.policies.text = null],
+  ["cannot be read", (before) => before.policies.failing.add("read")],
+  ["has another form", (before) => before.policies.text = "x"],
+  ["was changed", (before) => {
+    before.policies.text = before.policies.text!.replace("WireserverAndImds", "Wireserver");
+  }],
+  ["has something behind it", (before) => before.policies.text += "x"],
+  ["is older than the last policy", (before) => before.epochs.kept! += 1],
+  ["has no number to compare with", (before) => before.epochs.kept = null],
+  ["has lost its key", (before) => before.store.texts.clear()],
+  ["has another key", (before) => {
+    before.store.texts.set(`${guid(1)} attested`, keyText(guid(1), "CD".repeat(32)));
+  }],
+  ["has a key that was never attested", (before) => {
+    before.store.texts.set(`${guid(1)} issued`, keyText(guid(1)));
+    before.store.texts.delete(`${guid(1)} attested`);
+  }],
+];
+for (const [what, spoil] of UNUSABLE) {
+  Deno.test(`run() decides nothing before the host was heard when the kept policy ${what}`, () =>
+    withSuccessor(
+      statusV1("WireserverAndImds", null),
+      async (next) => {
+        const snapshot = next.cell.get();
+        assert.deepEqual([snapshot.channel, snapshot.key, snapshot.targets], [
+          "Unknown",
+          null,
+          null,
+        ]);
+        next.policies.failing.clear();
+        next.host.status = statusV1("WireserverAndImds", null);
+        await next.poll();
+        assert.notEqual(next.cell.get().key, null);
+      },
+      spoil,
+    ));
+}
+
+Deno.test("run() keeps a policy once, not with each poll, and survives a store that fails", () =>
+  withStand(async (stand) => {
+    await stand.start();
+    assert.equal(stand.policies.writes, 1);
+    stand.policies.failing.add("write");
+    stand.host.status = statusV1("Wireserver", guid(1));
+    await stand.poll();
+    assert.equal(stand.cell.get().channel, "wireserver");
+    assert.ok(stand.logger.lines.some(({ text }) => text.includes("policy is not kept")));
+    stand.policies.failing.clear();
+    await stand.poll();
+    assert.equal(stand.policies.writes, 2, "tried again with the next poll");
+  }));
+
+Deno.test("run() never keeps a policy that was refused", () =>
+  withStand(async (stand) => {
+    stand.host.status = withImds(itemFor("/metadata/instance"));
+    await stand.start();
+    const kept = stand.policies.text;
+    assert.ok(kept?.includes("/metadata/instance"));
+    stand.host.status = withImds(itemFor("/%zz"));
+    await stand.poll();
+    assert.match(stand.health.at(-1) ?? "", /^STOPPED POLICY_REFUSED/);
+    assert.equal(stand.policies.text, kept);
+  }));
+
+Deno.test("run() falls back to the defaults when the first word of the host is refused, not to what was kept", () =>
+  withSuccessor(statusV2("audit", "audit", null), async (next) => {
+    const kept = next.cell.get();
+    assert.deepEqual(kept.targets, { wireserver: "audit", imds: "audit", hostga: "audit" });
+    next.host.status = withImds(itemFor("/%zz"));
+    await next.poll();
+    const { policy, targets } = next.cell.get();
+    assert.deepEqual(policy.endpoints.imds, { kind: "built-in", mode: "enforce" });
+    assert.deepEqual(targets, { wireserver: "enforce", imds: "enforce", hostga: "enforce" });
+    assert.ok(policy.epoch > kept.policy.epoch);
+  }));
+
+Deno.test("pollResults counts the polls by what came of them", () =>
+  withStand(async (stand) => {
+    stand.host.status = statusV1("WireserverAndImds", null);
+    assert.equal(stand.keeper.lastPollWallMs, null);
+    await stand.start();
+    assert.equal(stand.keeper.lastPollWallMs, stand.clock.wallMs());
+    await stand.poll();
+    stand.host.status = NO_HOST;
+    await stand.poll();
+    assert.deepEqual([...stand.keeper.pollResults], [["ok", 2], ["HOST_CONNECT", 1]]);
   }));

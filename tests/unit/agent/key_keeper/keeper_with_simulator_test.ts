@@ -14,6 +14,7 @@ import { SystemClock } from "../../../../src/runtime/system_clock.ts";
 import { parseFaults, type Simulator, startSimulator } from "../../../../src/simulator/mod.ts";
 import { MemoryEpochStore } from "../../../fakes/memory_epoch_store.ts";
 import { MemoryLogger } from "../../../fakes/memory_logger.ts";
+import { MemoryPolicyStore } from "../../../fakes/memory_policy_store.ts";
 import { MemoryRuleFiles } from "../../../fakes/memory_rule_files.ts";
 
 const LOOPBACK = { address: "127.0.0.1", port: 0 };
@@ -44,6 +45,7 @@ class Agent implements AsyncDisposable {
       ),
       store: new LinuxKeyStore(keyFolder, { kept: KEPT_KEYS }),
       epochs: new Epochs(new MemoryEpochStore(0), clock, this.logger),
+      policyStore: new MemoryPolicyStore(),
       ruleFiles: new MemoryRuleFiles(),
       matching: "shadow",
       snapshot: this.cell,

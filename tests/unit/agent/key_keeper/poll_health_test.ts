@@ -89,3 +89,20 @@ Deno.test("objected() is STOPPED whatever else goes well, until it is taken back
   health.objected(null);
   assert.equal(reports.at(-1), "RUNNING HOST_CONNECT no");
 });
+
+Deno.test("setInterval() counts at once, also for the look that is waited for", async () => {
+  const { clock, health, reports } = stand();
+  const stop = new AbortController();
+  const watching = health.watch(stop.signal);
+  health.setInterval(3_600_000);
+  health.succeeded();
+  reports.length = 0;
+  await clock.advance(60_000);
+  assert.deepEqual(reports, []);
+  health.setInterval(15_000);
+  await clock.advance(15_000);
+  assert.equal(reports.length, 1);
+  assert.match(reports[0] ?? "", /^STOPPED/);
+  stop.abort();
+  await watching;
+});

@@ -98,3 +98,23 @@ Deno.test("wait() ends when the signal fires", async () => {
   assert.deepEqual(seen, { outcome: "due", atMs: 10 });
   assert.equal(clock.sleeping, 0);
 });
+
+Deno.test("setInterval() shortens the wait that is under way, and counts for those after it", async () => {
+  const clock = new FakeClock();
+  const timer = new PollTimer(clock, 3_600_000);
+  timer.begin(false);
+  const seen = watch(clock, timer);
+  await clock.advance(10_000);
+  timer.setInterval(5_000);
+  await clock.advance(5_000);
+  assert.deepEqual(seen, { outcome: "due", atMs: 15_000 });
+  timer.begin(false);
+  const next = watch(clock, timer);
+  await clock.advance(5_000);
+  assert.deepEqual(next, { outcome: "due", atMs: 20_000 });
+  timer.setInterval(60_000);
+  timer.begin(false);
+  const long = watch(clock, timer);
+  await clock.advance(60_000);
+  assert.deepEqual(long, { outcome: "due", atMs: 80_000 });
+});

@@ -16,11 +16,13 @@ function stand() {
       return Promise.resolve();
     },
   };
+  const results: string[] = [];
   const readiness = new Readiness({
     clock,
     logger,
     tags,
     messageOf: (flag) => `${flag} is late`,
+    onResult: (text) => results.push(text),
   });
   const stop = new AbortController();
   const health: string[] = [];
@@ -31,7 +33,7 @@ function stand() {
     readiness.set("keyLatch");
     readiness.set("listener");
   };
-  return { clock, logger, tags, written, readiness, stop, start, setAll, health };
+  return { clock, logger, tags, written, results, readiness, stop, start, setAll, health };
 }
 
 /** The tick of the clock's moment, in milliseconds. */
@@ -204,4 +206,20 @@ Deno.test("set() writes one after the other, and of those that wait the newest a
   await clock.settle();
   assert.equal(written.length, 2);
   release[1]!();
+});
+
+Deno.test("run() tells each result once, in the words of the serial console", async () => {
+  const { clock, readiness, results, start, stop } = stand();
+  const running = start();
+  readiness.set("redirector");
+  await clock.advance(120_000);
+  assert.deepEqual(results, [
+    "keyLatchStatus - keyLatch is late\r\nproxyListenerStatus - listener is late\r\n",
+  ]);
+  stop.abort();
+  await running;
+  const other = stand();
+  other.setAll();
+  other.setAll();
+  assert.deepEqual(other.results, ["Provision finished successfully"]);
 });

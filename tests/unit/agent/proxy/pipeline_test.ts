@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { AuditEntry } from "../../../../src/agent/audit/mod.ts";
 import type { ResolvedCaller } from "../../../../src/agent/caller/mod.ts";
 import { splitTarget } from "../../../../src/domain/canonical/mod.ts";
 import { stringToSign } from "../../../../src/domain/endorsement/mod.ts";
@@ -8,6 +9,7 @@ import {
   type Matching,
 } from "../../../../src/domain/policy/mod.ts";
 import { type AuthorizationItem, CHANNEL_UNKNOWN } from "../../../../src/domain/wire/mod.ts";
+import type { StageTimes } from "../../../../src/agent/proxy/mod.ts";
 import { AgentError } from "../../../../src/runtime/errors.ts";
 import { ProxyStand, resolveToItself, STAND_DATE, until } from "../../../fakes/proxy_stand.ts";
 import { sampleCaller, sampleKey } from "../../../fakes/sample_request.ts";
@@ -171,6 +173,40 @@ Deno.test("serve() withholds an answer whose record could not be made and has to
     assert.match(text, /^HTTP\/1.1 503 /);
     assert.doesNotMatch(text, /secret|x-ms-azure/);
   }
+});
+
+Deno.test("serve() tells an observer of each request once, and of 1 in 16 how long its stages took", async () => {
+  const seen: { entry: AuditEntry; times: StageTimes | null }[] = [];
+  await using stand = await ProxyStand.start({
+    observer: { observe: (entry, times) => void seen.push({ entry, times }) },
+  });
+  const client = await stand.client();
+  await client.send(GET.repeat(17));
+  for (let count = 0; count < 17; count++) await client.response();
+  assert.deepEqual(seen.map(({ entry }) => entry), stand.records);
+  assert.deepEqual(
+    seen.flatMap(({ times }, index) => times === null ? [] : [index]),
+    [0, 16],
+  );
+  const { received, attributed, decided, complete, endorsed } = seen[0]!.times!;
+  assert.ok(received <= attributed && attributed <= decided && decided <= endorsed);
+  assert.ok(Number.isNaN(complete), "there was no body to wait for");
+});
+
+Deno.test("serve() tells an observer what the caller got when a record could not be made", async () => {
+  const unrecorded = { status: 503, reason: "audit-unavailable", detail: "no log" } as const;
+  const seen: AuditEntry[] = [];
+  await using stand = await ProxyStand.start({
+    unrecorded,
+    observer: { observe: (entry) => void seen.push(entry) },
+  });
+  const client = await stand.client();
+  await client.send(GET);
+  assert.equal((await client.response()).status, 503);
+  assert.deepEqual(
+    seen.map(({ decision, reason, status }) => [decision, reason, status]),
+    [["error", "audit-unavailable", 503]],
+  );
 });
 
 Deno.test("serve() refuses what it cannot sign yet where the host enforces, or has not been heard", async () => {

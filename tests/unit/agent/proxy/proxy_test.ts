@@ -70,7 +70,10 @@ Deno.test("Proxy run() tries to bind for ever, says who is to blame, and takes t
   other.close();
   await clock.advance(30_000);
   assert.deepEqual(proxy.address, { address: "127.0.0.1", port: other.addr.port });
-  assert.match(health.at(-1)!, /^RUNNING listening: listens on 127\.0\.0\.1:/);
+  assert.match(
+    health.at(-1)!,
+    /^RUNNING listening: Started proxy listener, ready to accept request - \d{6}$/,
+  );
   stop.abort();
   await running;
   assert.equal(proxy.address, null);
@@ -253,4 +256,15 @@ Deno.test("Proxy counts the connections it cuts", async () => {
   assert.equal(await half.rest(), "");
   assert.equal(await silent.rest(), "");
   assert.deepEqual(stand.proxy.cut, { "head-not-complete": 1, idle: 1, "answer-not-taken": 0 });
+});
+
+Deno.test("Proxy setTimeLimits() holds for the connections that come after it", async () => {
+  await using stand = await ProxyStand.start({ limits: { headMs: 60_000, idleMs: 60_000 } });
+  const before = await stand.client();
+  stand.proxy.setTimeLimits({ headMs: 60_000, idleMs: 30 });
+  const after = await stand.client();
+  assert.equal(await after.rest(), "");
+  assert.equal(stand.proxy.cut.idle, 1);
+  await before.send("GET /provision HTTP/1.1\r\nHost: a\r\nMetadata: true\r\n\r\n");
+  assert.equal((await before.response()).status, 200);
 });

@@ -89,6 +89,13 @@ Deno.test("AggregateStatus.document() is the same content in both forms", () => 
   assert.deepEqual(JSON.parse(status.document("pretty")), JSON.parse(status.document("compact")));
 });
 
+Deno.test("AggregateStatus.agentStatus() is the document's part about the agent", () => {
+  const { status, up } = bench();
+  MODULES.forEach(up);
+  const { proxyAgentStatus } = JSON.parse(status.document("compact"));
+  assert.equal(status.agentStatus(), JSON.stringify(proxyAgentStatus));
+});
+
 Deno.test("AggregateStatus.overall() is SUCCESS only while all three modules run", () => {
   for (const down of MODULES) {
     const { status, up } = bench();
@@ -118,4 +125,41 @@ Deno.test("AggregateStatus.signature() changes with states, channel and key, not
   assert.ok(distinct());
   setFacts({ keyGuid: "x" });
   assert.ok(distinct());
+});
+
+Deno.test("AggregateStatus.signature() changes with what is said of the configuration", () => {
+  const clock = new FakeClock();
+  const health = new HealthBoard(clock);
+  const status = new AggregateStatus({
+    clock,
+    version: "1.2.3",
+    health,
+    parts: {
+      monitor: "status",
+      keyLatch: "key_keeper",
+      redirector: "redirector",
+      listener: "proxy",
+      telemetry: "telemetry",
+      configuration: "configuration",
+    },
+    counts: {
+      requestCount: 0,
+      connectionSummary: () => [],
+      failedAuthenticationSummary: () => [],
+    },
+    keyLatchFacts: () => ({
+      secureChannelState: "Unknown",
+      keyGuid: null,
+      keyIncarnationId: null,
+      wireServerRuleId: "",
+      imdsRuleId: "",
+    }),
+  });
+  const before = status.signature();
+  health.reporter("configuration").report("STOPPED", "CONFIG_REFUSED", "kept");
+  assert.notEqual(status.signature(), before);
+  assert.deepEqual(JSON.parse(status.document("compact")).proxyAgentStatus.configurationStatus, {
+    status: "STOPPED",
+    message: "kept",
+  });
 });

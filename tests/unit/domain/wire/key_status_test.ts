@@ -1,5 +1,10 @@
 import assert from "node:assert/strict";
-import { type KeyStatus, parseKeyStatus } from "../../../../src/domain/wire/mod.ts";
+import {
+  canonicalJson,
+  type KeyStatus,
+  keyStatusDocument,
+  parseKeyStatus,
+} from "../../../../src/domain/wire/mod.ts";
 import { readVectors } from "../../../vectors/read.ts";
 
 interface Validation {
@@ -92,4 +97,32 @@ Deno.test("parseKeyStatus() types the rules and keeps the item as received", () 
     roleAssignments: [{ role: "r", identities: ["i"] }],
   });
   assert.equal(status.authorizationRules?.wireserver, null);
+});
+
+Deno.test("keyStatusDocument() reads back to the same, whatever the document had", () => {
+  const item = {
+    defaultAccess: "deny",
+    mode: "Enforce",
+    id: "a",
+    later: [1, { x: null }],
+    rules: { privileges: [{ name: "p", path: "/a", queryParameters: { __proto__x: "1" } }] },
+  };
+  const base = { authorizationScheme: "Azure-HMAC-SHA256", keyDeliveryMethod: "http" };
+  const documents = [
+    { ...base, version: "1.0", secureChannelState: "Wireserver", keyGuid: "" },
+    { ...base, version: "2.0", secureChannelEnabled: true, keyIncarnationId: 3 },
+    {
+      ...base,
+      version: "2.0",
+      secureChannelEnabled: true,
+      requiredClaimsHeaderPairs: ["isRoot"],
+      authorizationRules: { imds: item, wireserver: null, hostga: { ...item, mode: "?" } },
+    },
+  ];
+  for (const document of documents) {
+    const first = parseKeyStatus(JSON.stringify(document));
+    assert.ok(first.ok, JSON.stringify(first));
+    const second = parseKeyStatus(canonicalJson(keyStatusDocument(first.value)));
+    assert.deepEqual(second, first);
+  }
 });

@@ -125,3 +125,12 @@ Deno.test("statusDocument() says behind the contract's members how far the audit
   assert.equal(Object.keys(document).at(-1), "auditLog");
   assert.ok(!("auditLog" in JSON.parse(statusDocument({ ...FACTS, auditLog: null }, "compact"))));
 });
+
+Deno.test("statusDocument() tells of the configuration behind the members of the contract", () => {
+  const configuration = { status: "STOPPED", message: "kept" } as const;
+  const text = statusDocument({ ...FACTS, configuration }, "compact");
+  const told =
+    ',"configurationStatus":{"status":"STOPPED","message":"kept"}},"proxyConnectionSummary"';
+  assert.ok(text.includes(`"proxyConnectionsCount":12${told}`), text);
+  assert.equal(JSON.parse(text).proxyAgentStatus.status, "SUCCESS");
+});

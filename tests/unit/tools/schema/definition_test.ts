@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { type DefinitionName, DEFINITIONS } from "../../../../tools/schema/definition.ts";
-import { schemaText } from "../../../../tools/schema/generate.ts";
+import { schemaText, schemaTextOf } from "../../../../tools/schema/generate.ts";
+import { CONFIG_DEFINITION } from "../../../../tools/schema/config_definition.ts";
 
 const FOLDER = new URL("../../../../src/domain/wire/schema/", import.meta.url);
 const NAMES = Object.keys(DEFINITIONS) as DefinitionName[];
@@ -12,10 +13,25 @@ for (const name of NAMES) {
   });
 }
 
+Deno.test("schemaTextOf() is what the product carries: the configuration", async () => {
+  const kept = await Deno.readTextFile(
+    new URL("../../../../src/config_schema.json", import.meta.url),
+  );
+  assert.equal(kept, schemaTextOf(CONFIG_DEFINITION), "run tools/schema/main.ts");
+});
+
 /** What the checker decides by, and what only editors look at. */
 const DECIDING = ["$ref", "$defs", "anyOf", "type", "pattern", "minimum", "maximum", "minItems"];
 const STRUCTURE = ["items", "properties", "required", "propertyNames", "additionalProperties"];
-const TELLING = ["$schema", "title", "description", "examples", "errorMessage", "uniqueItems"];
+const TELLING = [
+  "$schema",
+  "title",
+  "description",
+  "examples",
+  "errorMessage",
+  "uniqueItems",
+  "default",
+];
 
 Deno.test("schemaText() uses no keyword that nobody has thought of", () => {
   const known = new Set([...DECIDING, ...STRUCTURE, ...TELLING]);
@@ -30,5 +46,6 @@ Deno.test("schemaText() uses no keyword that nobody has thought of", () => {
     }
   };
   for (const name of NAMES) look(JSON.parse(schemaText(name)));
+  look(JSON.parse(schemaTextOf(CONFIG_DEFINITION)));
   assert.deepEqual([...found].filter((keyword) => !known.has(keyword)), []);
 });

@@ -1,0 +1,258 @@
+import { Backoff } from "../../runtime/backoff.ts";
+import type { Clock } from "../../runtime/clock.ts";
+import { AgentError } from "../../runtime/errors.ts";
+import type { Logger } from "../../runtime/logger.ts";
+import type { HealthReporter, Part } from "../../runtime/part.ts";
+import type { EventFiles } from "./event_files.ts";
+import type { Queued } from "./event_queue.ts";
+import type { EventRecorder } from "./recorder.ts";
+import type { Chunk, Uploader } from "./uploader.ts";
+
+/** Uploads begin after this at the latest, whatever is missing. Source: agent 6.5. */
+const START_AFTER_MS = 60_000;
+/** Source: wire-protocol 8.8. */
+const STATUS_EVERY_MS = 900_000;
+/** A crowd of events is brought to the disk early, but not more often than this. */
+const PRESSED_EVERY_MS = 5_000;
+const FIRST_RETRY_MS = 15_000;
+/** The longest wait between attempts, in intervals. */
+const LONGEST_RETRY = 5;
+
+export interface TelemetryOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** From 0 up to but not including 1. */
+  readonly random: () => number;
+  readonly recorder: EventRecorder;
+  readonly files: EventFiles;
+  readonly uploader: Uploader;
+  /** Whether events are sent to the host. */
+  readonly upload: boolean;
+  /** Whether events are kept on disk until they are accepted. */
+  readonly keepsFiles: boolean;
+  /** How often events are brought to the disk and sent, milliseconds. */
+  readonly intervalMs: number;
+  readonly isProvisioned: () => boolean;
+  /** The name of the service, and what it says of its state. */
+  readonly service: string;
+  readonly status: () => { readonly success: boolean; readonly message: string };
+}
+
+/** Figures of telemetry since the start; the first is of the moment. */
+export interface TelemetryCounts {
+  readonly waitingInMemory: number;
+  readonly droppedInMemory: number;
+  readonly droppedOnDisk: number;
+  readonly accepted: number;
+  readonly refused: number;
+  readonly uploads: number;
+  readonly failures: number;
+}
+
+/**
+ * Brings events to the disk once a minute and from there to the host. Attempts that fail are repeated for ever, ever more
+ * seldom; meanwhile the disk fills up to its limit, and then the oldest events give way. Where the disk takes nothing, events
+ * are sent from memory. Source: wire-protocol 8.1, 8.7, agent 11.
+ */
+export class Telemetry implements Part {
+  readonly name = "telemetry";
+  readonly #options: TelemetryOptions;
+  readonly #logger: Logger;
+  readonly #backoff: Backoff;
+  #diskTrouble: AgentError | null = null;
+  #hostTrouble: AgentError | null = null;
+  #hasTried = false;
+  #toldDropped = 0;
+
+  constructor(options: TelemetryOptions) {
+    this.#options = options;
+    this.#logger = options.logger.child(this.name);
+    const firstMs = Math.min(FIRST_RETRY_MS, options.intervalMs);
+    const capMs = options.intervalMs * LONGEST_RETRY;
+    this.#backoff = new Backoff({ firstMs, capMs, jitter: 0.2 }, options.random);
+  }
+
+  get counts(): TelemetryCounts {
+    const { recorder, files, uploader } = this.#options;
+    return {
+      waitingInMemory: recorder.waiting,
+      droppedInMemory: recorder.dropped,
+      droppedOnDisk: files.dropped,
+      ...uploader.counts,
+    };
+  }
+
+  /** Events that were let go of without having been accepted, since the start. */
+  get dropped(): number {
+    const { droppedInMemory, droppedOnDisk, refused } = this.counts;
+    return droppedInMemory + droppedOnDisk + refused;
+  }
+
+  async run(signal: AbortSignal, health: HealthReporter): Promise<void> {
+    if (this.#options.upload) await this.#loop(signal, health);
+    else {
+      health.report("RUNNING", "TELEMETRY_LOCAL", "Telemetry stays on this machine.");
+      await new Promise<void>((resolve) => {
+        if (signal.aborted) return resolve();
+        signal.addEventListener("abort", () => resolve(), { once: true });
+      });
+    }
+    health.report("STOPPED", "TELEMETRY_STOPPED", "Telemetry is stopped.");
+  }
+
+  async #loop(signal: AbortSignal, health: HealthReporter): Promise<void> {
+    const { clock, intervalMs, isProvisioned, recorder } = this.#options;
+    const startedMs = clock.monotonicMs();
+    let flushMs = startedMs + intervalMs;
+    let uploadMs = flushMs;
+    let statusMs = startedMs + STATUS_EVERY_MS;
+    let toldMs = startedMs;
+    let pressedMs = -Infinity;
+    let wake = new AbortController();
+    recorder.onPressing(() => wake.abort());
+    this.#report(health);
+    while (!signal.aborted) {
+      const nowMs = clock.monotonicMs();
+      if (nowMs >= statusMs) {
+        this.#emitStatus(nowMs - toldMs);
+        toldMs = nowMs;
+        statusMs = nowMs + STATUS_EVERY_MS;
+      }
+      const isPressed = wake.signal.aborted && nowMs - pressedMs >= PRESSED_EVERY_MS;
+      if (nowMs >= flushMs || isPressed) {
+        wake = new AbortController();
+        if (isPressed) pressedMs = nowMs;
+        else flushMs = nowMs + intervalMs;
+        await this.#flush(health);
+      }
+      if (nowMs >= uploadMs) {
+        const mayStart = isProvisioned() || nowMs - startedMs > START_AFTER_MS;
+        uploadMs = mayStart ? await this.#upload(signal, health, flushMs) : flushMs;
+      }
+      await this.#waitUntil(Math.min(flushMs, uploadMs, statusMs), pressedMs, wake.signal, signal);
+    }
+    await this.#flush(health);
+  }
+
+  /** Waits until a time, or until there is a crowd of events, whatever comes first. */
+  async #waitUntil(
+    dueMs: number,
+    pressedMs: number,
+    pressing: AbortSignal,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { clock } = this.#options;
+    const waitMs = dueMs - clock.monotonicMs();
+    if (!pressing.aborted) return await clock.sleep(waitMs, AbortSignal.any([signal, pressing]));
+    const pressedWaitMs = pressedMs + PRESSED_EVERY_MS - clock.monotonicMs();
+    await clock.sleep(Math.min(waitMs, pressedWaitMs), signal);
+  }
+
+  #emitStatus(duration: number): void {
+    const { recorder, service, status } = this.#options;
+    recorder.emitStatus({ name: service, duration: Math.round(duration), ...status() });
+  }
+
+  /** Brings what waits in memory to the disk. */
+  async #flush(health: HealthReporter): Promise<void> {
+    const { recorder, files, keepsFiles } = this.#options;
+    this.#tellDropped();
+    if (!keepsFiles) return;
+    try {
+      const generic = recorder.genericEvents();
+      const last = generic.at(-1);
+      if (last !== undefined) {
+        await files.append(generic.map(({ event }) => event));
+        recorder.removeGeneric(last.seq);
+      }
+      const status = recorder.statusEvents();
+      for (const { seq, event } of status) {
+        await files.appendStatus(event);
+        recorder.removeStatus(seq);
+      }
+      const isIdle = last === undefined && status.length === 0;
+      if (isIdle && this.#diskTrouble !== null) await files.check();
+      if (this.#diskTrouble !== null) this.#logger.warn("telemetry can be kept on disk again");
+      this.#diskTrouble = null;
+    } catch (error) {
+      if (!(error instanceof AgentError)) throw error;
+      if (this.#diskTrouble === null) {
+        this.#logger.error("telemetry cannot be kept on disk", { cause: error.message });
+      }
+      this.#diskTrouble = error;
+    }
+    this.#report(health);
+  }
+
+  /** Sends what waits on disk and in memory. Returns when to try next, monotonic milliseconds. */
+  async #upload(signal: AbortSignal, health: HealthReporter, nextMs: number): Promise<number> {
+    const { clock, uploader } = this.#options;
+    const outcome = await uploader.send(this.#chunks(), signal);
+    if (signal.aborted) return nextMs;
+    this.#hasTried = true;
+    const before = this.#hostTrouble;
+    this.#hostTrouble = outcome instanceof AgentError ? outcome : null;
+    this.#report(health);
+    if (outcome instanceof AgentError) {
+      if (before === null) {
+        const { code, message } = outcome;
+        this.#logger.warn("telemetry is not accepted", { code, cause: message });
+      }
+      return clock.monotonicMs() + this.#backoff.next();
+    }
+    if (before !== null) this.#logger.info("telemetry is accepted again");
+    this.#backoff.reset();
+    return Math.max(nextMs, clock.monotonicMs());
+  }
+
+  async *#chunks(): AsyncGenerator<Chunk> {
+    const { files, recorder } = this.#options;
+    for (const name of await files.names()) {
+      const file = await files.read(name);
+      if (file === null) continue;
+      yield {
+        events: file.events,
+        settle: (count) =>
+          count >= file.events.length ? files.settle(file) : files.settlePart(file, count),
+      };
+    }
+    yield* memoryChunk(recorder.genericEvents(), (seq) => recorder.removeGeneric(seq));
+    yield* memoryChunk(recorder.statusEvents(), (seq) => recorder.removeStatus(seq));
+  }
+
+  #tellDropped(): void {
+    const total = this.dropped;
+    if (total === this.#toldDropped) return;
+    const dropped = total - this.#toldDropped;
+    this.#toldDropped = total;
+    this.#logger.warn("telemetry events were dropped", { dropped, total });
+  }
+
+  /** DEVIATION D-137: the truth about telemetry, in the words of the status document. */
+  #report(health: HealthReporter): void {
+    const trouble = this.#diskTrouble ?? this.#hostTrouble;
+    if (trouble !== null) {
+      const what = trouble === this.#diskTrouble ? "kept on disk" : "accepted by the host";
+      health.report("STOPPED", trouble.code, `Telemetry is not ${what}: ${trouble.message}`);
+    } else if (this.#hasTried) {
+      health.report("RUNNING", "TELEMETRY_RUNNING", "Telemetry is kept and uploaded.");
+    } else {
+      health.report("UNKNOWN", "TELEMETRY_WAITING", "Telemetry is kept and not uploaded yet.");
+    }
+  }
+}
+
+function* memoryChunk<T extends Chunk["events"][number]>(
+  waiting: readonly Queued<T>[],
+  remove: (upToSeq: number) => void,
+): Generator<Chunk> {
+  if (waiting.length === 0) return;
+  yield {
+    events: waiting.map(({ event }) => event),
+    settle(count) {
+      const last = waiting[count - 1];
+      if (last !== undefined) remove(last.seq);
+      return Promise.resolve();
+    },
+  };
+}

@@ -1,0 +1,246 @@
+/** Telemetry through the whole agent: what the host gets, and that nothing is lost on the way. */
+import assert from "node:assert/strict";
+import type { TelemetryUpload } from "../../src/simulator/telemetry.ts";
+import { e2eTest, IMDS, INSTANCE, NOBODY, type Scene, until } from "./scene.ts";
+
+const TARGET = "/machine/?comp=telemetrydata";
+const FAST = { telemetryIntervalInSeconds: 1, fileLogLevelForEvents: "Info" };
+const LIMIT_MS = 20_000;
+
+/** An event as the host reads it, by the names of its parameters. */
+type Read = Readonly<Record<string, string>>;
+
+function unescaped(text: string): string {
+  return text.replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&quot;", '"')
+    .replaceAll("&apos;", "'").replaceAll("&amp;", "&");
+}
+
+async function uploads(scene: Scene): Promise<readonly TelemetryUpload[]> {
+  const { entries, unread } = await scene.world.simulator.call("GET", "/telemetry") as {
+    entries: TelemetryUpload[];
+    unread: number;
+  };
+  assert.equal(unread, 0);
+  return entries;
+}
+
+/** Every event that the host accepted, in order. */
+async function received(scene: Scene): Promise<Read[]> {
+  return (await uploads(scene)).flatMap(({ xml }) =>
+    [...xml.matchAll(/<Event id="\d"><!\[CDATA\[(.*?)\]\]><\/Event>/gs)].map(([, body = ""]) =>
+      Object.fromEntries(
+        [...body.matchAll(/<Param Name="(\w+)" Value="([^"]*)" T="mt:\w+" \/>/g)]
+          .map(([, name = "", value = ""]) => [name, unescaped(value)]),
+      )
+    )
+  );
+}
+
+/** Every generic event of the local file; none before there is one. */
+async function local(scene: Scene): Promise<Read[]> {
+  const path = `${scene.world.logFolder}/ProxyAgent.Events.ndjson`;
+  const text = await Deno.readTextFile(path).catch(() => "");
+  return text.split("\n").filter((line) => line !== "").map((line) => JSON.parse(line));
+}
+
+function eventFiles(scene: Scene): string[] {
+  try {
+    return [...Deno.readDirSync(`${scene.world.logFolder}/events`)].map(({ name }) => name);
+  } catch {
+    return [];
+  }
+}
+
+/** Waits until the host has every event of the local file, each once and in order, but those that came a moment ago. */
+async function allArrived(scene: Scene, least: number, limitMs = LIMIT_MS): Promise<void> {
+  await until("the host has all events", async () => {
+    const [theirs, ours] = [await received(scene), await local(scene)];
+    return theirs.length >= least && theirs.length === ours.length;
+  }, limitMs);
+  const messages = (events: Read[], name: string) => events.map((event) => event[name]);
+  assert.deepEqual(
+    messages(await received(scene), "Context1"),
+    messages(await local(scene), "Message"),
+  );
+}
+
+async function telemetryStatus(scene: Scene, wanted: string, words: RegExp): Promise<void> {
+  await until(`telemetry is ${wanted}`, async () => {
+    const { status, message } = await scene.moduleStatus("telemetryLoggerStatus");
+    return status === wanted && words.test(message);
+  }, LIMIT_MS);
+}
+
+e2eTest("events reach the host as it wants them", { config: FAST }, async (scene) => {
+  await scene.statusOf(`http://${IMDS}${INSTANCE}`, { user: NOBODY });
+  const ofNobody = (event: Read) =>
+    event["TaskName"] === "log_connection_summary" &&
+    event["Context1"]?.includes('"userName":"nobody"');
+  await until("a connection is told", async () => (await received(scene)).some(ofNobody));
+  const events = await received(scene);
+  const named = (task: string, operation: string) =>
+    events.filter((e) => e["TaskName"] === task && e["Context3"] === operation);
+  for (
+    const [task, operation] of [
+      ["start", "proxy_server"],
+      ["start", "redirector"],
+      ["poll_secure_channel_status", "key_keeper"],
+      ["update_redirect_policy_internal", "redirector/linux"],
+      ["set_module_status_message", "KeyKeeper"],
+      ["set_module_status_message", "TelemetryLogger"],
+      ["CommonLogger", "ProxyAgent"],
+    ] as const
+  ) assert.ok(named(task, operation).length > 0, `${task} ${operation}`);
+  const connection = events.find(ofNobody);
+  assert.equal(connection?.["Context3"], "proxy_server");
+  assert.equal(JSON.parse(connection?.["Context1"] ?? "").responseStatus, "200 OK");
+  for (const event of events) {
+    assert.equal(event["ContainerId"], "51111111-0000-4000-8000-000000000001");
+    assert.equal(event["TenantName"], "simulated-deployment");
+    assert.equal(event["RoleInstanceName"], "_simulated-vm");
+    assert.equal(event["SubscriptionId"], "51111111-0000-4000-8000-000000000020");
+    assert.match(event["OSVersion"] ?? "", /^Linux:.+-/);
+    assert.ok(Number(event["RAM"]) > 100 && Number(event["Processors"]) >= 1);
+  }
+
+  const { entries } = await scene.world.simulator.call("GET", "/journal?since=0") as {
+    entries: { target: string; verdict: string; bodyBytes: number; headers: [string, string][] }[];
+  };
+  const sent = entries.filter(({ target }) => target === TARGET);
+  assert.ok(sent.length > 0);
+  for (const { verdict, bodyBytes, headers } of sent) {
+    assert.equal(verdict, "unsigned");
+    assert.ok(bodyBytes < 65_536);
+    assert.deepEqual(headers.map(([name]) => name), [
+      ...["x-ms-azure-host-date", "host", "x-ms-azure-host-claims", "content-length"],
+      ...["x-ms-version", "content-type"],
+    ]);
+  }
+  const asked = entries.filter(({ target }) => target === "/machine?comp=goalstate");
+  assert.deepEqual(asked.map(({ verdict }) => verdict), ["signed"]);
+  await telemetryStatus(scene, "RUNNING", /uploaded/);
+  await allArrived(scene, 1);
+  await until("no file is left", () => Promise.resolve(eventFiles(scene).length === 0));
+});
+
+e2eTest("a host that is down, throttles or fails costs no event", {
+  config: FAST,
+  limitMs: 120_000,
+}, async (scene) => {
+  await telemetryStatus(scene, "RUNNING", /uploaded/);
+  const faults = [
+    { kind: "status", status: 429 },
+    { kind: "status", status: 500 },
+    { kind: "reset" },
+    { kind: "close" },
+    { kind: "garbage" },
+  ];
+  let happened = 0;
+  /** A request of a kind of its own, which is an event: the first words of the command line differ. */
+  const happens = () =>
+    scene.world.sandbox.run(
+      ["curl", `-A${++happened}`, "-s", "-H", "Metadata: true", `http://${IMDS}${INSTANCE}`],
+      { user: NOBODY },
+    );
+  for (const fault of faults) {
+    await scene.step(JSON.stringify(fault), async () => {
+      await scene.faults({ ...fault, endpoint: "wireserver", path: TARGET });
+      const before = (await uploads(scene)).length;
+      await happens();
+      await telemetryStatus(scene, "STOPPED", /not accepted by the host/);
+      assert.equal((await uploads(scene)).length, before);
+      assert.ok(eventFiles(scene).length > 0);
+      await scene.faults();
+      await telemetryStatus(scene, "RUNNING", /uploaded/);
+      await allArrived(scene, 1);
+    });
+  }
+  await scene.step("killed while the host is down", async () => {
+    await scene.faults({ kind: "close", endpoint: "wireserver", path: TARGET });
+    await happens();
+    await telemetryStatus(scene, "STOPPED", /not accepted by the host/);
+    await until("the events are on disk", async () => {
+      const waiting = await Promise.all(
+        eventFiles(scene).map((name) =>
+          Deno.readTextFile(`${scene.world.logFolder}/events/${name}`).catch(() => "")
+        ),
+      );
+      return waiting.some((text) => text.includes("not accepted by the host"));
+    });
+    await scene.world.killAgent();
+    await scene.faults();
+    await scene.world.startAgent();
+    await until(
+      "the host hears of it",
+      async () =>
+        (await received(scene)).some((event) =>
+          event["Context3"] === "TelemetryLogger" &&
+          event["Context1"]?.includes("not accepted by the host")
+        ),
+      LIMIT_MS,
+    );
+  });
+  await scene.step("stopped while there is something to send", async () => {
+    assert.equal(await scene.world.stopAgent(), 0);
+    await scene.world.startAgent();
+    await until(
+      "the end is told",
+      async () =>
+        (await received(scene)).some((event) =>
+          event["Context1"]?.includes("GuestProxyAgent is stopping")
+        ),
+      LIMIT_MS,
+    );
+  });
+});
+
+e2eTest("what has no room gives way, oldest first, and is counted", {
+  config: { ...FAST, maxEventFileCount: 2 },
+  limitMs: 60_000,
+}, async (scene) => {
+  await telemetryStatus(scene, "RUNNING", /uploaded/);
+  await scene.faults({ kind: "close", endpoint: "wireserver", path: TARGET });
+  await telemetryStatus(scene, "RUNNING", /uploaded/);
+  const folder = `${scene.world.logFolder}/events`;
+  // Files as another program leaves them, older than any of ours.
+  const event = (message: string) => ({
+    EventLevel: "INFO",
+    Message: message,
+    Version: "1",
+    TaskName: "t",
+    EventPid: "1",
+    EventTid: "00000001",
+    OperationId: "other",
+    TimeStamp: "2026-01-06T07:08:09.123",
+  });
+  for (const [name, messages] of [["1", ["a", "b"]], ["2", ["c"]]] as const) {
+    await Deno.writeTextFile(`${folder}/${name}.json`, JSON.stringify(messages.map(event)));
+  }
+  await scene.setModes({ wireserver: "audit", imds: "audit" });
+  await until("the oldest is gone", () => Promise.resolve(!eventFiles(scene).includes("1.json")));
+  await until(
+    "that is told",
+    async () =>
+      (await scene.logLines("telemetry events were dropped")).some((line) =>
+        line.includes("dropped=2")
+      ),
+  );
+  assert.ok(eventFiles(scene).includes("2.json"));
+  await scene.faults();
+  await until(
+    "the others arrive",
+    async () => (await received(scene)).some((each) => each["Context1"] === "c"),
+    LIMIT_MS,
+  );
+  assert.ok(!(await received(scene)).some((each) => each["Context1"] === "a"));
+});
+
+e2eTest("telemetry stays on the machine where uploads are switched off", {
+  config: { ...FAST, telemetryUpload: false },
+}, async (scene) => {
+  await telemetryStatus(scene, "RUNNING", /stays on this machine/);
+  await until("events are written", async () => (await local(scene)).length > 3);
+  await new Promise((resolve) => setTimeout(resolve, 2_500));
+  assert.deepEqual(await uploads(scene), []);
+  assert.deepEqual(eventFiles(scene), []);
+});

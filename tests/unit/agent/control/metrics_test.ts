@@ -1,0 +1,131 @@
+import assert from "node:assert/strict";
+import { metrics } from "../../../../src/agent/control/metrics.ts";
+import { otlpDocument } from "../../../../src/agent/control/otlp.ts";
+import { prometheusText } from "../../../../src/agent/control/prometheus.ts";
+import { makeEntry } from "../audit/entries.ts";
+import { stand } from "./stand.ts";
+
+Deno.test("prometheusText() has every metric with its labels", async () => {
+  const { sources, clock, stop } = stand();
+  await clock.advance(2_500);
+  sources.requests.count(makeEntry({ elapsedMs: 1 }), null);
+  const lines = prometheusText(metrics(sources)).split("\n");
+  for (
+    const line of [
+      `requests_total{endpoint="imds",mode="enforce",verdict="allow",reason="none"} 1`,
+      `request_duration_seconds_bucket{stage="whole",le="0.000512"} 0`,
+      `request_duration_seconds_bucket{stage="whole",le="0.001024"} 1`,
+      `request_duration_seconds_bucket{stage="whole",le="16.777216"} 1`,
+      `request_duration_seconds_bucket{stage="whole",le="+Inf"} 1`,
+      `request_duration_seconds_sum{stage="whole"} 0.001`,
+      `request_duration_seconds_count{stage="host"} 0`,
+      `connections 4`,
+      `connections_cut_total{reason="idle"} 2`,
+      `upstream_connections{endpoint="imds",state="live"} 3`,
+      `upstream_connections{endpoint="imds",state="idle"} 2`,
+      `upstream_waiting{endpoint="imds"} 1`,
+      `redirector_attached 0`,
+      `kernel_records 0`,
+      `kernel_records_capacity 65536`,
+      `key_held 1`,
+      `key_age_seconds 2.5`,
+      `polls_total{result="ok"} 3`,
+      `polls_total{result="HOST_CONNECT"} 1`,
+      `poll_age_seconds 7.5`,
+      `policy_epoch 12`,
+      `queue_depth{queue="audit"} 2`,
+      `queue_depth{queue="decisions"} 0`,
+      `queue_dropped_total{queue="audit"} 7`,
+      `decision_readers 0`,
+      `decision_readers_dropped_total 0`,
+      `part_running{part="key_keeper"} 1`,
+      `part_running{part="redirector"} 0`,
+      `part_restarts_total{part="redirector"} 5`,
+      `part_restarts_total{part="key_keeper"} 0`,
+      `resident_memory_bytes 60000000`,
+    ]
+  ) assert.ok(lines.includes(`azure_proxy_agent_${line}`), line);
+  assert.ok(!lines.some((line) => line.includes("10.0.0.1")), "an address is no label");
+  stop.abort();
+});
+
+Deno.test("prometheusText() is the text format: a type before samples, no name twice", () => {
+  const { sources, stop } = stand();
+  const lines = prometheusText(metrics(sources)).trimEnd().split("\n");
+  const typed = new Set<string>();
+  for (const line of lines) {
+    const type = /^# TYPE (\w+) (?:counter|gauge|histogram)$/.exec(line);
+    if (type !== null) {
+      assert.ok(!typed.has(type[1]!), line);
+      typed.add(type[1]!);
+    } else if (!line.startsWith("# HELP ")) {
+      const sample = /^(\w+?)(?:_bucket|_sum|_count)?(?:\{(?:\w+="[^"\\]*",?)+\})? [\d.e+-]+$/
+        .exec(line);
+      assert.ok(sample !== null && [...typed].some((name) => line.startsWith(name)), line);
+    }
+  }
+  assert.ok(typed.size > 20);
+  stop.abort();
+});
+
+Deno.test("metrics() tells no key age and no poll age before there are any", () => {
+  const { sources, cell, stop } = stand({
+    keeper: { pollResults: new Map(), lastPollWallMs: null },
+  });
+  cell.publish({ ...cell.get(), key: null });
+  const text = prometheusText(metrics(sources));
+  assert.match(text, /^azure_proxy_agent_key_held 0$/m);
+  assert.doesNotMatch(text, /key_age|poll_age|polls_total/);
+  stop.abort();
+});
+
+Deno.test("KeyAge counts from the moment a key is another one", async () => {
+  const { sources, cell, clock, stop } = stand();
+  await clock.advance(1_000);
+  cell.publish({ ...cell.get() });
+  assert.equal(sources.keyAge.ageMs, 1_000);
+  cell.publish({ ...cell.get(), key: { ...cell.get().key!, guid: "another" } });
+  assert.equal(sources.keyAge.ageMs, 0);
+  cell.publish({ ...cell.get(), key: null });
+  assert.equal(sources.keyAge.ageMs, null);
+  stop.abort();
+});
+
+Deno.test("otlpDocument() says the same as the text, in OTLP's JSON", () => {
+  const { sources, stop } = stand();
+  sources.requests.count(makeEntry({ elapsedMs: 1 }), null);
+  const context = { version: "1.2.3", startedWallMs: 1_000.2, wallMs: 2_000 };
+  const document = JSON.parse(JSON.stringify(otlpDocument(metrics(sources), context)));
+  const [{ resource, scopeMetrics: [{ metrics: sent }] }] = document.resourceMetrics;
+  assert.deepEqual(resource.attributes, [
+    { key: "service.name", value: { stringValue: "azure-proxy-agent" } },
+    { key: "service.version", value: { stringValue: "1.2.3" } },
+  ]);
+  const named = (name: string) =>
+    sent.find((metric: { name: string }) => metric.name === `azure_proxy_agent_${name}`);
+  assert.deepEqual(named("requests_total"), {
+    name: "azure_proxy_agent_requests_total",
+    description: "Requests answered.",
+    sum: {
+      aggregationTemporality: 2,
+      isMonotonic: true,
+      dataPoints: [{
+        startTimeUnixNano: "1000000000",
+        timeUnixNano: "2000000000",
+        attributes: [
+          { key: "endpoint", value: { stringValue: "imds" } },
+          { key: "mode", value: { stringValue: "enforce" } },
+          { key: "verdict", value: { stringValue: "allow" } },
+          { key: "reason", value: { stringValue: "none" } },
+        ],
+        asDouble: 1,
+      }],
+    },
+  });
+  assert.equal(named("policy_epoch").gauge.dataPoints[0].asDouble, 12);
+  const whole = named("request_duration_seconds").histogram.dataPoints.at(-1);
+  assert.equal(whole.count, "1");
+  assert.equal(whole.bucketCounts.length, whole.explicitBounds.length + 1);
+  assert.equal(named("kernel_events_total"), undefined, "metrics without samples are left out");
+  stop.abort();
+});

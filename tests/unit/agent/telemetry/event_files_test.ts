@@ -1,0 +1,183 @@
+import assert from "node:assert/strict";
+import { EventFiles } from "../../../../src/agent/telemetry/event_files.ts";
+import { AgentError } from "../../../../src/runtime/errors.ts";
+import { FakeClock } from "../../../fakes/fake_clock.ts";
+import { SAMPLE_STATUS, sampleEvent } from "./samples.ts";
+
+interface Stand {
+  readonly folder: string;
+  readonly files: EventFiles;
+  readonly clock: FakeClock;
+  names(): string[];
+  messages(): Promise<string[]>;
+}
+
+function test(name: string, maxFiles: number, run: (stand: Stand) => Promise<void>): void {
+  Deno.test(name, async () => {
+    const base = await Deno.makeTempDir();
+    const folder = `${base}/events`;
+    const clock = new FakeClock();
+    const files = new EventFiles({ clock, folder, maxFiles });
+    try {
+      await run({
+        folder,
+        files,
+        clock,
+        names: () => [...Deno.readDirSync(folder)].map((entry) => entry.name).sort(),
+        async messages() {
+          const all: string[] = [];
+          for (const each of await files.names()) {
+            const file = await files.read(each);
+            all.push(...file?.events.map((event) => event.message) ?? []);
+          }
+          return all;
+        },
+      });
+    } finally {
+      await Deno.remove(base, { recursive: true });
+    }
+  });
+}
+
+const many = (count: number) => Array.from({ length: count }, (_, i) => sampleEvent(`${i}`));
+
+test(
+  "EventFiles.append() writes a closed file, and adds to it while it has room",
+  30,
+  async (stand) => {
+    const { files, folder, clock } = stand;
+    await files.append([sampleEvent("a")]);
+    clock.tick(60_000);
+    await files.append([sampleEvent("b")]);
+    assert.deepEqual(stand.names(), ["1767683289123000000.json"]);
+    assert.deepEqual(await stand.messages(), ["a", "b"]);
+    const { mode } = await Deno.stat(`${folder}/1767683289123000000.json`);
+    assert.equal((mode ?? 0) & 0o777, 0o640);
+    assert.equal(((await Deno.stat(folder)).mode ?? 0) & 0o777, 0o750);
+  },
+);
+
+test("EventFiles.append() begins a file when one is full, with a later name", 30, async (stand) => {
+  await stand.files.append(many(1000));
+  await stand.files.append([sampleEvent("next")]);
+  assert.deepEqual(stand.names(), ["1767683289123000000.json", "1767683289123000001.json"]);
+  assert.equal((await stand.messages()).at(-1), "next");
+});
+
+test("EventFiles.append() begins a file when one is large", 30, async (stand) => {
+  const large = sampleEvent("x".repeat(4000));
+  await stand.files.append(Array(250).fill(large));
+  await stand.files.append([large]);
+  assert.equal(stand.names().length, 2);
+});
+
+test(
+  "EventFiles.append() lets the oldest file give way and counts its events",
+  2,
+  async (stand) => {
+    for (const count of [1000, 999, 998, 997]) await stand.files.append(many(count));
+    assert.equal(stand.names().length, 2);
+    assert.equal(stand.files.dropped, 1999);
+    assert.equal((await stand.messages()).length, 998 + 997);
+  },
+);
+
+test("EventFiles sends by the number in the name, status events last", 30, async (stand) => {
+  const { files, folder } = stand;
+  await files.append([sampleEvent("new")]);
+  await files.appendStatus(SAMPLE_STATUS);
+  await Deno.copyFile(`${folder}/1767683289123000000.json`, `${folder}/99.json`);
+  await Deno.writeTextFile(`${folder}/other.json`, "x");
+  assert.deepEqual(await files.names(), [
+    "99.json",
+    "1767683289123000000.json",
+    "extension_1767683289123000001.json",
+  ]);
+  const file = await files.read("extension_1767683289123000001.json");
+  assert.deepEqual(file?.events, [SAMPLE_STATUS]);
+});
+
+test("EventFiles.settle() removes the file, settlePart() what was sent", 30, async (stand) => {
+  const { files } = stand;
+  await files.append(["a", "b", "c"].map(sampleEvent));
+  const [name = ""] = await files.names();
+  const file = await files.read(name);
+  assert.ok(file);
+  await files.settlePart(file, 2);
+  assert.deepEqual(await stand.messages(), ["c"]);
+  await files.append([sampleEvent("d")]);
+  assert.deepEqual(await stand.messages(), ["c", "d"]);
+  const again = await files.read(name);
+  assert.ok(again);
+  await files.settle(again);
+  assert.deepEqual(stand.names(), []);
+  await files.append([sampleEvent("e")]);
+  assert.deepEqual(await stand.messages(), ["e"]);
+});
+
+test("EventFiles.read() counts what it cannot understand, and removes it", 30, async (stand) => {
+  const { files, folder } = stand;
+  await files.append([sampleEvent("a")]);
+  await Deno.writeTextFile(`${folder}/1.json`, "no json");
+  await Deno.writeTextFile(`${folder}/extension_1.json`, "{}");
+  assert.equal(await files.read("1.json"), null);
+  assert.equal(await files.read("extension_1.json"), null);
+  assert.equal(files.dropped, 2);
+  await Deno.writeTextFile(`${folder}/2.json`, "[7]");
+  const file = await files.read("2.json");
+  assert.deepEqual(file, { name: "2.json", events: [], lost: 1 });
+  await files.settle(file);
+  assert.equal(files.dropped, 3);
+  assert.equal(stand.names().length, 1);
+  assert.equal(await files.read("3.json"), null);
+});
+
+test("EventFiles follows no link and reads no giant", 30, async (stand) => {
+  const { files, folder } = stand;
+  await files.append([sampleEvent("a")]);
+  await Deno.symlink(`${folder}/1767683289123000000.json`, `${folder}/5.json`);
+  await Deno.mkdir(`${folder}/6.json`);
+  assert.equal(await files.read("5.json"), null);
+  assert.equal(await files.read("6.json"), null);
+  assert.equal((await files.names()).length, 1);
+  const giant = await Deno.open(`${folder}/7.json`, { create: true, write: true });
+  await giant.truncate(9 * 1024 * 1024);
+  giant.close();
+  assert.equal(await files.read("7.json"), null);
+  assert.equal(files.dropped, 1);
+  await Deno.remove(`${folder}/5.json`);
+});
+
+test(
+  "EventFiles.append() says that the folder takes nothing, and keeps none",
+  30,
+  async (stand) => {
+    const { files, folder } = stand;
+    await Deno.writeTextFile(folder, "a file where the folder should be");
+    await assert.rejects(
+      files.append([sampleEvent("a")]),
+      (error) => error instanceof AgentError && error.code === "FILE_WRITE",
+    );
+    await assert.rejects(files.appendStatus(SAMPLE_STATUS), AgentError);
+    assert.deepEqual(await files.names(), []);
+    await Deno.remove(folder);
+    await files.append([sampleEvent("b")]);
+    assert.deepEqual(await stand.messages(), ["b"]);
+  },
+);
+
+test("EventFiles sends nothing twice that could not be removed", 30, async (stand) => {
+  const { files, folder } = stand;
+  await files.append([sampleEvent("a")]);
+  const [name = ""] = await files.names();
+  const file = await files.read(name);
+  assert.ok(file);
+  // A folder that is not empty cannot be removed as a file is, whoever tries.
+  await Deno.remove(`${folder}/${name}`);
+  await Deno.mkdir(`${folder}/${name}/x`, { recursive: true });
+  await files.settle(file);
+  await Deno.remove(`${folder}/${name}`, { recursive: true });
+  await Deno.writeTextFile(`${folder}/${name}`, "[]");
+  assert.deepEqual(await files.names(), []);
+  assert.deepEqual(stand.names(), []);
+});

@@ -1,0 +1,149 @@
+import assert from "node:assert/strict";
+import { EventSources } from "../../../../src/agent/telemetry/event_sources.ts";
+import { EventSink, TappedLogger } from "../../../../src/agent/telemetry/log_tap.ts";
+import type { EventText } from "../../../../src/agent/telemetry/recorder.ts";
+import { FakeClock } from "../../../fakes/fake_clock.ts";
+import { MemoryLogger } from "../../../fakes/memory_logger.ts";
+
+function stand() {
+  const events: EventText[] = [];
+  const clock = new FakeClock();
+  const recorder = { emit: (event: EventText) => void events.push(event) };
+  const sources = new EventSources({
+    clock,
+    recorder,
+    startedAtMs: 0,
+    redirector: "redirector/linux",
+  });
+  const told = () =>
+    events.splice(0).map((e) => `${e.level} ${e.task} ${e.operation} ${e.message}`);
+  return { clock, sources, recorder, told };
+}
+
+Deno.test("EventSources.watched() tells each new message and passes every report on", () => {
+  const { sources, told, clock } = stand();
+  const reports: string[] = [];
+  const health = sources.watched("proxy-listener", {
+    report: (state, code, message) => void reports.push(`${state} ${code} ${message}`),
+  });
+  clock.tick(42);
+  health.report("RUNNING", "listening", 'listens on "x"');
+  health.report("RUNNING", "listening", 'listens on "x"');
+  health.report("STOPPED", "port-taken", "taken");
+  assert.equal(reports.length, 3);
+  assert.deepEqual(told(), [
+    'warn set_module_status_message ProxyServer listens on "x"',
+    'info start proxy_server {"elapsed":42, "message":"listens on \\"x\\""}',
+    "warn set_module_status_message ProxyServer taken",
+  ]);
+});
+
+Deno.test("EventSources.watched() leaves parts alone that are no module", () => {
+  const { sources, told } = stand();
+  const reporter = { report: () => {} };
+  assert.equal(sources.watched("service", reporter), reporter);
+  assert.deepEqual(told(), []);
+});
+
+Deno.test("EventSources.watched() tells the milestones of key and redirector", () => {
+  const { sources, told } = stand();
+  const silent = { report: () => {} };
+  const keeper = sources.watched("key_keeper", silent);
+  keeper.report("RUNNING", "KEY_ATTESTED", "attested");
+  keeper.report("RUNNING", "KEY_ATTESTED", "attested");
+  sources.watched("redirector", silent).report("RUNNING", "redirecting", "attached");
+  assert.deepEqual(told(), [
+    "warn set_module_status_message KeyKeeper attested",
+    'info poll_secure_channel_status key_keeper {"elapsed":0, "message":"attested"}',
+    "warn set_module_status_message Redirector attached",
+    'info start redirector {"elapsed":0, "message":"attached"}',
+  ]);
+});
+
+Deno.test("EventSources.watched() tells of a message that the status document cuts", () => {
+  const { sources, told } = stand();
+  const health = sources.watched("status", { report: () => {} });
+  health.report("STOPPED", "c", "ä".repeat(512));
+  assert.equal(told().length, 1);
+  health.report("STOPPED", "c", "ä".repeat(513));
+  assert.match(told()[1] ?? "", /^warn get_status STOPPED ä/);
+});
+
+Deno.test("EventSources.watched() bounds what a flapping part says", () => {
+  const { sources, told, clock } = stand();
+  const health = sources.watched("status", { report: () => {} });
+  for (let i = 0; i < 1000; i++) health.report("STOPPED", "c", `${i}`);
+  assert.equal(told().length, 60);
+  clock.tick(5_000);
+  health.report("STOPPED", "c", "again");
+  assert.equal(told().length, 1);
+});
+
+Deno.test("EventSources.logged() makes events of the log lines that others make events of", () => {
+  const { sources, told } = stand();
+  const logger = new TappedLogger(
+    new MemoryLogger(),
+    (level, part, text, fields) => sources.logged(level, part, text, fields),
+  );
+  const keeper = logger.child("key_keeper");
+  keeper.info("key status changed", { summary: "s" });
+  keeper.warn("stored key is unusable", { cause: "c" });
+  keeper.error("LocalRulesFileParseFailed", { operation: "IMDS", message: "m" });
+  keeper.info("policy installed", { epoch: 1 });
+  logger.child("redirector").error("redirector not attached", { error: "e" });
+  logger.child("proxy").warn("listener not bound", { error: "e" });
+  logger.child("provision").error("provisioning did not finish in time", { missing: "a<b" });
+  logger.child("elsewhere").info("key status changed", { summary: "s" });
+  logger.debug("d");
+  logger.trace("t");
+  assert.deepEqual(told(), [
+    "warn poll_secure_channel_status key_keeper Got key status successfully: s.",
+    "info poll_secure_channel_status key_keeper stored key is unusable: c",
+    "error LocalRulesFileParseFailed IMDS m",
+    "warn start redirector/linux redirector not attached: e",
+    "warn start proxy_server listener not bound: e",
+    "error write_provision_state provision a&lt;b",
+  ]);
+});
+
+Deno.test("TappedLogger passes everything on", () => {
+  const inner = new MemoryLogger();
+  const seen: string[] = [];
+  const logger = new TappedLogger(
+    inner,
+    (level, part, text) => seen.push(`${level} ${part} ${text}`),
+  );
+  const levels = ["error", "warn", "info", "debug", "trace"] as const;
+  for (const level of levels) logger[level](level, { n: 1 });
+  logger.child("p").info("i");
+  assert.deepEqual(inner.lines.map((line) => line.text), [...levels, "i"]);
+  assert.deepEqual(inner.lines.at(-1), { level: "info", part: "p", text: "i", fields: {} });
+  assert.deepEqual(seen, [...levels.map((level) => `${level} null ${level}`), "info p i"]);
+});
+
+Deno.test("EventSink makes an event of a line", () => {
+  const { recorder, told } = stand();
+  new EventSink(recorder).write({ wallMs: 0, level: "debug", message: "m part=p" });
+  assert.deepEqual(told(), ["debug CommonLogger ProxyAgent m part=p"]);
+});
+
+Deno.test("EventSources.targetsChanged() tells each endpoint that changed", () => {
+  const { sources, told } = stand();
+  sources.targetsChanged(null);
+  sources.targetsChanged({ imds: "audit", wireserver: "enforce" });
+  sources.targetsChanged({ imds: "audit", wireserver: "enforce" });
+  sources.targetsChanged({ imds: "enforce" });
+  const who = "info update_redirect_policy_internal redirector/linux";
+  assert.deepEqual(told(), [
+    `${who} wireserver is redirected, mode enforce`,
+    `${who} imds is redirected, mode audit`,
+    `${who} wireserver is not redirected any more`,
+    `${who} imds is redirected, mode enforce`,
+  ]);
+});
+
+Deno.test("EventSources.connection() tells the first request of its kind", () => {
+  const { sources, told } = stand();
+  sources.connection("{}");
+  assert.deepEqual(told(), ["info log_connection_summary proxy_server {}"]);
+});
