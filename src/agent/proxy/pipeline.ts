@@ -395,11 +395,10 @@ export class Pipeline implements Pick<RequestServer, "serve" | "isGone"> {
     const { audit, observer } = this.#parts;
     const entry = exchange.entry(status, refused, isError, nowMs);
     const unrecorded = audit.record(entry);
-    if (unrecorded === null) observer?.observe(entry, exchange.times);
-    else {observer?.observe(
-        exchange.entry(unrecorded.status, unrecorded, true, nowMs),
-        exchange.times,
-      );}
+    const told = unrecorded === null
+      ? entry
+      : exchange.entry(unrecorded.status, unrecorded, true, nowMs);
+    observer?.observe(told, exchange.times);
     return unrecorded;
   }
 }
