@@ -116,3 +116,11 @@ Deno.test("CopyBudget.take() refuses everything once it is used up, and says so 
   assert.deepEqual([budget.take(1), budget.take(1), budget.take(0)], [false, false, false]);
   assert.deepEqual(findings.found.map(({ code }) => code), ["too-many-grants"]);
 });
+
+Deno.test("compileItem() takes 64 parameters of one privilege and refuses 65", () => {
+  for (const [count, codes] of [[64, []], [65, ["too-many-parameters"]]] as const) {
+    const parameters = new Map(names.slice(0, count).map((name) => [name, "v"]));
+    const { findings } = compileItem(withRules({ privileges: [privilege("p", parameters)] }));
+    assert.deepEqual(findings.map(({ code }) => code), codes);
+  }
+});
