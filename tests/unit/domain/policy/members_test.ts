@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { compileItem, compileSteps } from "../../../../src/domain/policy/mod.ts";
+import { CopyBudget } from "../../../../src/domain/policy/members.ts";
+import { Findings } from "../../../../src/domain/policy/compile_findings.ts";
 import type { AuthorizationItem, RuleSet } from "../../../../src/domain/wire/mod.ts";
 
 function withRules(rules: Partial<RuleSet>): AuthorizationItem {
@@ -76,6 +78,16 @@ const LONG_LISTS: readonly (readonly [string, Partial<RuleSet>, number])[] = [
     2 + 7 * MANY,
   ],
   [
+    "members of one role, which are not copied",
+    {
+      privileges: [privilege("p")],
+      roles: [{ name: "r", privileges: ["p"] }],
+      identities: names.map(identity),
+      roleAssignments: [{ role: "r", identities: names }],
+    },
+    3 * MANY + 9,
+  ],
+  [
     "members of two roles",
     {
       privileges: [privilege("p")],
@@ -96,3 +108,19 @@ for (const [what, rules, work] of LONG_LISTS) {
     assert.equal(yields, Math.floor(work / 64));
   });
 }
+
+Deno.test("CopyBudget.take() refuses everything once it is used up, and says so once", () => {
+  const findings = new Findings("$");
+  const budget = new CopyBudget(10, findings);
+  assert.deepEqual([budget.take(4), budget.take(6), budget.take(0)], [true, true, true]);
+  assert.deepEqual([budget.take(1), budget.take(1), budget.take(0)], [false, false, false]);
+  assert.deepEqual(findings.found.map(({ code }) => code), ["too-many-grants"]);
+});
+
+Deno.test("compileItem() takes 64 parameters of one privilege and refuses 65", () => {
+  for (const [count, codes] of [[64, []], [65, ["too-many-parameters"]]] as const) {
+    const parameters = new Map(names.slice(0, count).map((name) => [name, "v"]));
+    const { findings } = compileItem(withRules({ privileges: [privilege("p", parameters)] }));
+    assert.deepEqual(findings.map(({ code }) => code), codes);
+  }
+});
