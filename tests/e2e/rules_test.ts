@@ -1,5 +1,7 @@
 /** Rules of the host, from its document to the answer a caller gets. */
 import assert from "node:assert/strict";
+import { sourceProgram } from "../../tools/sandbox/world.ts";
+import { denoEnvironment } from "../../tools/setup/mod.ts";
 import { PYTHON } from "../kernel/machine.ts";
 import {
   activeEpoch,
@@ -92,6 +94,57 @@ e2eTest("rules decide by user, group, process name and path of the executable", 
     assert.equal((await askImds(scene, INSTANCE, { user: NOBODY })).status, 200);
     assert.equal((await askImds(scene, INSTANCE, { user: DAEMON })).status, 403);
   });
+});
+
+/** The newest rules that the agent dumped. */
+async function newestDump(scene: Scene): Promise<string> {
+  const { logFolder } = scene.world;
+  const names = [...Deno.readDirSync(logFolder)].map(({ name }) => name)
+    .filter((name) => name.startsWith("AuthorizationRules_") && name.endsWith(".json")).sort();
+  return names.length === 0 ? "" : await Deno.readTextFile(`${logFolder}/${names.at(-1)}`);
+}
+
+/** What the command line says of a request on record, by the rules in a file. */
+async function explained(
+  scene: Scene,
+  record: Json,
+  rulesPath: string,
+): Promise<{ code: number; verdict: Json }> {
+  const { sandbox } = scene.world;
+  const { code, stdout, stderr } = await sandbox.run([
+    ...sourceProgram(),
+    ...["policy", "explain", "--json", "--from-audit", JSON.stringify(record)],
+    ...["--policy", rulesPath],
+  ], { inCgroup: false, env: denoEnvironment() });
+  assert.equal(stderr, "");
+  return { code, verdict: JSON.parse(stdout) };
+}
+
+e2eTest("policy explain gives the reason that the agent gave", {}, async (scene) => {
+  await installed(scene, () =>
+    tellHost(scene, {
+      imds: denyItem("explained", { path: "/metadata/instance", to: { userName: "nobody" } }),
+    }));
+  const rulesPath = `${scene.world.sandbox.folder}/rules.json`;
+  await until("the rules are dumped", async () => {
+    const dump = await newestDump(scene);
+    await Deno.writeTextFile(rulesPath, dump);
+    return dump.includes("explained");
+  });
+  for (
+    const [target, user, exit] of [
+      [INSTANCE, NOBODY, 0],
+      [INSTANCE, DAEMON, 1],
+      [ATTESTED, NOBODY, 1],
+    ] as const
+  ) {
+    const { record } = await askImds(scene, target, { user });
+    assert.ok(record !== null && record !== undefined);
+    const { code, verdict } = await explained(scene, record, rulesPath);
+    assert.equal(code, exit, target);
+    assert.equal(verdict["verdict"], record["decision"]);
+    if (exit === 1) assert.equal(verdict["reason"], record["reason"]);
+  }
 });
 
 e2eTest("rules narrow WireServer and never open it", {}, async (scene) => {
