@@ -138,10 +138,13 @@ e2eTest(
       const object = new URL("../../build/bpf/redirector.o", import.meta.url).pathname;
       assert.equal(attestation.bpfObject.sha256, await sha256(object));
       assert.equal(attestation.executable.sha256, await sha256(Deno.execPath()));
-      const { proxyAgentStatus } = await scene.world.status() as {
-        proxyAgentStatus: { keyLatchStatus: { states: Record<string, string> } };
-      };
-      assert.equal(attestation.keyId, proxyAgentStatus.keyLatchStatus.states["keyGuid"]);
+      // The file is written within a second of a change.
+      await until("the status file names the key", async () => {
+        const { proxyAgentStatus } = await scene.world.status() as {
+          proxyAgentStatus: { keyLatchStatus: { states: Record<string, string> } };
+        };
+        return proxyAgentStatus.keyLatchStatus.states["keyGuid"] === attestation.keyId;
+      });
     });
 
     await scene.step("a caller is looked up by its connection and by its process", async () => {
