@@ -1,16 +1,10 @@
-import {
-  bodyLimitBytes,
-  checkTarget,
-  isTraversal,
-  type RawTarget,
-  splitTarget,
-} from "../../domain/canonical/mod.ts";
-import type { Refusal } from "../../domain/policy/mod.ts";
+import { bodyLimitBytes, splitTarget } from "../../domain/canonical/mod.ts";
+import { guardTarget, type Refusal } from "../../domain/policy/mod.ts";
 import {
   type ClientRequest,
   clientRequest,
+  type EndpointName,
   type HeaderField,
-  isMethod,
 } from "../../domain/wire/mod.ts";
 import { type Http1Fault, requestFraming, type RequestHead } from "../http1/mod.ts";
 import { refusal } from "./refusal.ts";
@@ -23,8 +17,10 @@ export function isRefusal(outcome: ClientRequest | Refusal): outcome is Refusal 
 /**
  * Makes a request of a head that was read, or says why not: the guards that need neither identity nor policy, in the order
  * of wire-protocol 9.2: syntax, declared size, method, target, traversal. They hold in every mode.
+ *
+ * @param dialled the endpoint that the caller dialled; `null` where that is not known
  */
-export function takeIn(head: RequestHead): ClientRequest | Refusal {
+export function takeIn(head: RequestHead, dialled: EndpointName | null): ClientRequest | Refusal {
   const { method } = head;
   const fields = forwardable(head.headers);
   if (fields === null) {
@@ -38,20 +34,9 @@ export function takeIn(head: RequestHead): ClientRequest | Refusal {
   if (bytes > bodyLimitBytes(method, target.target, "wireserver")) {
     return refusal(413, "body-too-large", `a body of ${bytes} bytes is announced`);
   }
-  if (!isMethod(method)) return refusal(405, "method-not-allowed", "the method is not served");
-  if (target.form === "authority") {
-    return refusal(400, "bad-request", "the target does not begin with a slash");
-  }
-  const origin = originForm(target, head.headers);
-  if (origin === null) {
-    return refusal(403, "ambiguous-target", "the target is not a path on the host dialled");
-  }
-  const checked = checkTarget(origin);
-  if (!checked.ok) return refusal(400, "bad-request", "the target has forbidden bytes");
-  if (isTraversal(origin.path)) {
-    return refusal(403, "path-traversal", "the path has `//` or `..`");
-  }
-  return clientRequest({ method, target: origin, headers: fields, framing: framing.value });
+  const guarded = guardTarget(method, target, dialled);
+  if ("reason" in guarded) return guarded;
+  return clientRequest({ ...guarded, headers: fields, framing: framing.value });
 }
 
 /** Why bytes that are no request are refused. Source: wire-protocol 9.2, step 0. */
@@ -111,20 +96,4 @@ function isAsciiText(text: string): boolean {
     if (text.charCodeAt(i) > 127) return false;
   }
   return true;
-}
-
-/**
- * The target as a path and perhaps a query; `null` for every other form. An absolute form counts when it names the
- * authority that `Host` names: then both say the same. DEVIATION D-45.
- */
-function originForm(target: RawTarget, headers: readonly HeaderField[]): RawTarget | null {
-  if (target.form === "origin") return target;
-  if (target.form !== "absolute" || !/^http:\/\//i.test(target.target)) return null;
-  const { authority } = target;
-  const hosts = headers.filter((field) => field[0] === "host");
-  if (authority === null || authority === "" || hosts.length !== 1 || hosts[0]![1] !== authority) {
-    return null;
-  }
-  const origin = splitTarget(target.path + (target.query === null ? "" : `?${target.query}`));
-  return origin.form === "origin" ? origin : null;
 }

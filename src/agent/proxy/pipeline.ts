@@ -111,11 +111,11 @@ export class Pipeline implements Pick<RequestServer, "serve" | "isGone"> {
     if (typeof head === "string") return this.#turnAway(exchange, syntaxRefusal(head));
     exchange.method = head.method;
     exchange.target = withoutFragment(head.target);
-    const request = takeIn(head);
-    if (isRefusal(request)) return this.#turnAway(exchange, request);
     const { connection } = exchange;
+    const request = takeIn(head, this.#dialledBy(connection));
+    if (isRefusal(request)) return this.#turnAway(exchange, request);
     connection.expectBody(request.framing, wantsContinue(head));
-    const local = localEndpointOf(request.target);
+    const local = localEndpointOf(exchange.target);
     if (local === "provision") return this.#answerLocally(exchange, request, local);
     this.#attribute(exchange, request, local);
   }
@@ -140,6 +140,14 @@ export class Pipeline implements Pick<RequestServer, "serve" | "isGone"> {
     const known = connection.attribution;
     if (known !== null && known.kind !== "unattributed") return known;
     return connection.attribution = this.#parts.redirector.attribute(connection.peer);
+  }
+
+  /** The endpoint that the caller dialled; `null` where the kernel says none. */
+  #dialledBy(connection: ClientConnection): EndpointName | null {
+    const attribution = this.#attributionOf(connection);
+    if (attribution.kind !== "redirected") return null;
+    const kind = destinationKind(attribution.record.destination, this.#parts.endpoints);
+    return kind === "unknown" || kind === "listener" ? null : kind;
   }
 
   /** Refuses what got no further than the guards; its record still says who it was and where it was meant to go. */

@@ -32,4 +32,5 @@ export * from "./refusal.ts";
 export { type IdentityFragment, type Remedy, type RuleFragment } from "./remedy.ts";
 export { selfTest, type SelfTestFailure, type SelfTestReport } from "./self_test_run.ts";
 export * from "./snapshot.ts";
+export { type GuardedTarget, guardTarget } from "./target_guard.ts";
 export { ruleSetFault, ruleSetFaultSteps } from "./validate.ts";

@@ -1,22 +1,17 @@
-import {
-  checkTarget,
-  classifyAuthority,
-  isTraversal,
-  namesOtherDestination,
-  splitTarget,
-} from "../../domain/canonical/mod.ts";
+import { splitTarget } from "../../domain/canonical/mod.ts";
 import {
   decide,
   type EndpointPolicy,
   evaluate,
   type Ground,
+  guardTarget,
   type Matching,
   type Question,
   type Refusal,
   type RefusalReason,
   type RuleVerdict,
 } from "../../domain/policy/mod.ts";
-import { type EndpointName, isMethod } from "../../domain/wire/mod.ts";
+import type { EndpointName } from "../../domain/wire/mod.ts";
 
 /** What becomes of one request, guard rails included. */
 export interface Judgement {
@@ -39,44 +34,19 @@ export function judge(
   policy: EndpointPolicy,
   matching: Matching,
 ): Judgement {
-  const outcome = decide(endpoint, question, policy, matching);
+  const guarded = guardTarget(question.method, splitTarget(question.target), endpoint);
+  if ("reason" in guarded) {
+    const rules = policy.kind === "rules" ? evaluate(policy.rules, question, matching) : null;
+    return { verdict: "deny", reason: guarded.reason, refusal: guarded, rules };
+  }
+  const { target, path, query } = guarded.target;
+  const forwarded: Question = { ...question, target, path, query };
+  const outcome = decide(endpoint, forwarded, policy, matching);
   const rules = outcome.rules ??
-    (policy.kind === "rules" ? evaluate(policy.rules, question, matching) : null);
-  const guard = guardRefusal(endpoint, question);
-  if (guard !== null) return { verdict: "deny", reason: guard.reason, refusal: guard, rules };
+    (policy.kind === "rules" ? evaluate(policy.rules, forwarded, matching) : null);
   if (outcome.verdict === "allow") {
     return { verdict: "allow", reason: outcome.ground, refusal: null, rules };
   }
   const { refusal } = outcome;
   return { verdict: outcome.verdict, reason: refusal.reason, refusal, rules };
-}
-
-/** Why a request gets no further than the listener; `null` when it does. Source: wire-protocol 9.2. */
-export function guardRefusal(
-  endpoint: EndpointName,
-  { method, target }: Pick<Question, "method" | "target">,
-): Refusal | null {
-  if (!isMethod(method)) return refused(405, "method-not-allowed", "the method is not served");
-  const parts = splitTarget(target);
-  const checked = checkTarget(parts);
-  if (!checked.ok) {
-    return checked.error === "TARGET_TOO_LONG"
-      ? refused(414, "bad-request", "the target is too long")
-      : refused(400, "bad-request", "the target has forbidden bytes, or none");
-  }
-  if (parts.form === "absolute") {
-    const named = classifyAuthority(parts.authority);
-    if (!named.ok || namesOtherDestination(named.value, endpoint)) {
-      return refused(403, "ambiguous-target", "the target names another authority than Host");
-    }
-  } else if (parts.form !== "origin" || parts.path === "/*") {
-    return refused(403, "ambiguous-target", "the target is no path");
-  }
-  return isTraversal(parts.path)
-    ? refused(403, "path-traversal", "the path has `//` or `..`")
-    : null;
-}
-
-function refused(status: number, reason: RefusalReason, detail: string): Refusal {
-  return { status, reason, detail };
 }

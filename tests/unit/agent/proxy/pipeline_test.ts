@@ -803,12 +803,19 @@ Deno.test("serve() answers a target over its limit without forwarding it, whoeve
   assert.equal(stand.host.connections, 0);
 });
 
-Deno.test("serve() takes an absolute-form target of the authority in Host for its origin form", async () => {
+Deno.test("serve() takes an absolute-form target of the endpoint dialled for its origin form", async () => {
   await using stand = await ProxyStand.start();
   const client = await stand.client();
-  await client.send("GET http://h/a?b HTTP/1.1\r\nHost: h\r\n\r\n");
-  assert.equal((await client.response()).status, 200);
-  assert.equal(stand.host.requests[0]!.target, "/a?b");
+  for (const path of ["/a?b", "/provision"]) {
+    await client.send(`GET http://169.254.169.254${path} HTTP/1.1\r\nHost: h\r\n\r\n`);
+    assert.equal((await client.response()).status, 200);
+    assert.equal(stand.host.requests.at(-1)!.target, path, "it is none of the agent's own paths");
+  }
+  stand.everybodyIs({ uid: 0, destination: stand.wireserver });
+  const other = await stand.client();
+  await other.send("GET http://169.254.169.254/a HTTP/1.1\r\nHost: h\r\n\r\n");
+  assert.equal((await other.response()).status, 403);
+  assert.equal(stand.records.at(-1)!.reason, "ambiguous-target");
 });
 
 Deno.test("serve() forwards a request without Host, and drops fragments", async () => {

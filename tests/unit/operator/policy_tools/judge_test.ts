@@ -1,32 +1,8 @@
 import assert from "node:assert/strict";
 import { questionOf } from "../../../../src/domain/policy/mod.ts";
-import { guardRefusal, judge } from "../../../../src/operator/policy_tools/judge.ts";
+import { judge } from "../../../../src/operator/policy_tools/judge.ts";
 import { STRANGER } from "../../../../src/operator/policy_tools/probe_callers.ts";
 import { sampleCompiled } from "../../domain/policy/rule_samples.ts";
-
-Deno.test("guardRefusal() refuses what the listener refuses, with its status and reason", () => {
-  for (
-    const [method, target, status, reason] of [
-      ["TRACE", "/", 405, "method-not-allowed"],
-      ["get", "/", 405, "method-not-allowed"],
-      ["GET", "", 400, "bad-request"],
-      ["GET", "/a b", 400, "bad-request"],
-      ["GET", `/${"a".repeat(70_000)}`, 414, "bad-request"],
-      ["GET", "*", 403, "ambiguous-target"],
-      ["GET", "/*", 403, "ambiguous-target"],
-      ["GET", "host", 403, "ambiguous-target"],
-      ["GET", "http://168.63.129.16/", 403, "ambiguous-target"],
-      ["GET", "http://x:y/", 403, "ambiguous-target"],
-      ["GET", "/a//b", 403, "path-traversal"],
-      ["GET", "/a/%2e%2e/b", 403, "path-traversal"],
-    ] as const
-  ) {
-    const refusal = guardRefusal("imds", { method, target });
-    assert.deepEqual([refusal?.status, refusal?.reason], [status, reason], target.slice(0, 40));
-  }
-  assert.equal(guardRefusal("imds", { method: "GET", target: "/a?b=//..#c" }), null);
-  assert.equal(guardRefusal("imds", { method: "GET", target: "http://169.254.169.254/a" }), null);
-});
 
 Deno.test("judge() lets the guards refuse in every mode, and still says what the rules say", () => {
   for (const mode of ["disabled", "audit", "enforce"] as const) {
@@ -36,6 +12,17 @@ Deno.test("judge() lets the guards refuse in every mode, and still says what the
     assert.deepEqual([judged.verdict, judged.reason], ["deny", "path-traversal"]);
     assert.equal(judged.rules?.compat, "allow");
   }
+});
+
+Deno.test("judge() decides about the path of an absolute form, as the agent does", () => {
+  const policy = { kind: "built-in", mode: "enforce" } as const;
+  const verdictOf = (target: string) => {
+    const asked = questionOf("PUT", target, STRANGER.claims);
+    const { verdict, reason } = judge("wireserver", asked, policy, "shadow");
+    return [verdict, reason];
+  };
+  assert.deepEqual(verdictOf("http://168.63.129.16/vmAgentLog"), verdictOf("/vmAgentLog"));
+  assert.deepEqual(verdictOf("http://169.254.169.254/vmAgentLog"), ["deny", "ambiguous-target"]);
 });
 
 Deno.test("judge() asks the rules also where the decision did not need them", () => {
