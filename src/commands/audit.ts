@@ -11,6 +11,7 @@ import { FIXED_STATUS_FOLDER } from "../config.ts";
 import { configCandidates, loadConfig } from "../config_file.ts";
 import { describeFileError } from "../runtime/files.ts";
 import type { CommandOutput } from "./output.ts";
+import { SURROUNDINGS, type Surroundings } from "./surroundings.ts";
 
 /** What the command line asked for. */
 export type AuditRequest =
@@ -67,24 +68,11 @@ What a finding means:
 Exit codes: 0 intact, 1 broken, 2 nothing could be verified or wrong usage.
 `;
 
-/** What the command needs of its surroundings. */
-export interface AuditContext {
-  readonly executable: string;
-  environment(name: string): string | undefined;
-}
-
-const PROCESS: AuditContext = Object.freeze({
-  get executable() {
-    return Deno.execPath();
-  },
-  environment: (name: string) => Deno.env.get(name),
-});
-
 /** Runs `audit`. Returns the exit code: 0 intact, 1 broken, 2 nothing could be verified or wrong usage. */
 export async function auditCommand(
   args: readonly string[],
   output: CommandOutput,
-  context: AuditContext = PROCESS,
+  context: Surroundings = SURROUNDINGS,
 ): Promise<0 | 1 | 2> {
   const request = parseAuditArgs(args);
   if (request.kind === "help") {
@@ -159,7 +147,7 @@ export function parseAuditArgs(args: readonly string[]): AuditRequest {
 /** Finds the log and reads the anchors. Returns a sentence when that is not possible. */
 async function resolve(
   request: AuditRequest & { readonly kind: "verify" },
-  context: AuditContext,
+  context: Surroundings,
 ): Promise<VerifyRequest | string> {
   const witnesses: Witness[] = [];
   for (const text of request.anchors) {
@@ -187,7 +175,7 @@ async function resolve(
 /** The folders of the configuration; the usual ones where there is none and none was named. */
 async function configuredFolders(
   configFile: string | null,
-  context: AuditContext,
+  context: Surroundings,
 ): Promise<{ readonly log: string; readonly status: string } | string> {
   const candidates = configCandidates(context.executable);
   const loaded = await loadConfig(configFile, candidates, context.environment);

@@ -2,6 +2,7 @@ import { configCandidates, type ConfigRefusal, loadConfig } from "../config_file
 import type { EffectiveValue } from "../config_reader.ts";
 import CONFIG_SCHEMA from "../config_schema.json" with { type: "json" };
 import type { CommandOutput } from "./output.ts";
+import { SURROUNDINGS, type Surroundings } from "./surroundings.ts";
 
 const USAGE = `Usage: azure-proxy-agent config check [FILE] [--json]
        azure-proxy-agent config show [FILE] [--json]
@@ -18,24 +19,11 @@ Nothing is changed.
 Exit codes: 0 right, 1 wrong or odd (\`show\`: wrong), 2 wrong usage or a file that cannot be read.
 `;
 
-/** What the command needs of this process. */
-export interface ConfigCommandContext {
-  readonly executable: string;
-  environment(name: string): string | undefined;
-}
-
-const PROCESS: ConfigCommandContext = Object.freeze({
-  get executable() {
-    return Deno.execPath();
-  },
-  environment: (name: string) => Deno.env.get(name),
-});
-
 /** Runs `config`. Returns the exit code. */
 export async function configCommand(
   args: readonly string[],
   output: CommandOutput,
-  context: ConfigCommandContext = PROCESS,
+  context: Surroundings = SURROUNDINGS,
 ): Promise<0 | 1 | 2> {
   if (args.some((arg) => ["help", "--help", "-h"].includes(arg))) {
     output.out(USAGE);
@@ -61,7 +49,7 @@ export async function configCommand(
 
 type Loaded = Awaited<ReturnType<typeof load>>;
 
-function load(file: string | null, context: ConfigCommandContext) {
+function load(file: string | null, context: Surroundings) {
   const candidates = configCandidates(context.executable);
   const environment = (name: string) => context.environment(name);
   // The service finds this file by itself, which decides where its status lies.

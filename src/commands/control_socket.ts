@@ -1,23 +1,11 @@
 import { CONFIG_DEFAULTS } from "../config.ts";
 import { configCandidates, loadConfig } from "../config_file.ts";
-
-/** Where commands look for the socket of a running agent. */
-export interface SocketContext {
-  readonly executable: string;
-  environment(name: string): string | undefined;
-}
-
-export const SOCKET_CONTEXT: SocketContext = Object.freeze({
-  get executable() {
-    return Deno.execPath();
-  },
-  environment: (name: string) => Deno.env.get(name),
-});
+import type { Surroundings } from "./surroundings.ts";
 
 /** The socket of the options: the one that is named, else the one of the configuration, else the usual one. */
 export async function controlSocketOf(
   options: { readonly socket: string | undefined; readonly config: string | undefined },
-  context: SocketContext,
+  context: Surroundings,
 ): Promise<{ readonly path: string } | { readonly error: string }> {
   if (options.socket !== undefined) return { path: options.socket };
   const candidates = configCandidates(context.executable);

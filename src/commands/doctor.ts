@@ -21,6 +21,7 @@ import { describeFileError } from "../runtime/files.ts";
 import { SystemClock } from "../runtime/system_clock.ts";
 import { VERSION } from "../version.ts";
 import type { CommandOutput } from "./output.ts";
+import { SURROUNDINGS, type Surroundings } from "./surroundings.ts";
 
 const USAGE = `Usage: azure-proxy-agent doctor [--config FILE] [--json]
        azure-proxy-agent doctor bundle [--config FILE] [--output FILE] [--log-mb N]
@@ -63,24 +64,11 @@ export type DoctorRequest =
   | { readonly kind: "help" }
   | { readonly kind: "usage"; readonly error: string };
 
-/** What the command needs of its surroundings. */
-export interface DoctorContext {
-  readonly executable: string;
-  environment(name: string): string | undefined;
-}
-
-const PROCESS: DoctorContext = Object.freeze({
-  get executable() {
-    return Deno.execPath();
-  },
-  environment: (name: string) => Deno.env.get(name),
-});
-
 /** Runs `doctor`. Returns the exit code: 0 all OK, 1 warnings, 2 failures or wrong usage. */
 export async function doctorCommand(
   args: readonly string[],
   output: CommandOutput,
-  context: DoctorContext = PROCESS,
+  context: Surroundings = SURROUNDINGS,
 ): Promise<0 | 1 | 2> {
   const request = parseDoctorArgs(args);
   if (request.kind === "help") {
@@ -151,7 +139,7 @@ export function parseDoctorArgs(args: readonly string[]): DoctorRequest {
 }
 
 /** Loads the configuration, or the usual values where it cannot be used, and opens what is to be looked at. */
-async function lookAround(configFile: string | null, context: DoctorContext): Promise<Situation> {
+async function lookAround(configFile: string | null, context: Surroundings): Promise<Situation> {
   const candidates = configCandidates(context.executable);
   const loaded = await loadConfig(configFile, candidates, context.environment);
   const config = loaded.ok ? loaded.value.config : USUAL_CONFIG;

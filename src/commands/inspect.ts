@@ -1,6 +1,7 @@
 import { parseArgs } from "node:util";
 import { ControlClient, ControlError } from "../operator/live_view/mod.ts";
-import { controlSocketOf, SOCKET_CONTEXT, type SocketContext } from "./control_socket.ts";
+import { controlSocketOf } from "./control_socket.ts";
+import { SURROUNDINGS, type Surroundings } from "./surroundings.ts";
 import type { CommandOutput } from "./output.ts";
 
 const USAGE = `Usage: azure-proxy-agent inspect WHAT [options]
@@ -36,7 +37,7 @@ export async function inspectCommand(
   args: readonly string[],
   output: CommandOutput,
   signal: AbortSignal,
-  context: SocketContext = SOCKET_CONTEXT,
+  context: Surroundings = SURROUNDINGS,
 ): Promise<0 | 1 | 2> {
   let parsed;
   try {

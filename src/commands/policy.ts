@@ -1,4 +1,5 @@
 import type { CommandOutput } from "./output.ts";
+import { SURROUNDINGS } from "./surroundings.ts";
 import type { PolicyContext } from "./policy_input.ts";
 
 const USAGE = `Usage: azure-proxy-agent policy check|explain|diff|suggest|schema ... [--json]
@@ -19,13 +20,10 @@ Exit codes: 0 allowed or nothing found, 1 denied or something found, 2 wrong usa
 
 /** This process. */
 const PROCESS: PolicyContext = Object.freeze({
-  get executable() {
-    return Deno.execPath();
-  },
+  ...SURROUNDINGS,
   get stdin() {
     return Deno.stdin;
   },
-  environment: (name: string) => Deno.env.get(name),
 });
 
 /** Runs `policy`. Returns the exit code. Each tool is loaded only when it is asked for. */

@@ -14,12 +14,11 @@ import {
 import { describeFileError } from "../runtime/files.ts";
 import { err, ok, type Result } from "../runtime/result.ts";
 import type { CommandOutput } from "./output.ts";
+import type { Surroundings } from "./surroundings.ts";
 
 /** What the tools need of their surroundings. */
-export interface PolicyContext {
-  readonly executable: string;
+export interface PolicyContext extends Surroundings {
   readonly stdin: ByteSource;
-  environment(name: string): string | undefined;
 }
 
 /** A document with rules that is larger is a mistake. */

@@ -2,6 +2,7 @@ import type { Config } from "../config.ts";
 import { configCandidates, loadConfig } from "../config_file.ts";
 import type { ConfigSource } from "../config_reload.ts";
 import type { CommandOutput } from "./output.ts";
+import { SURROUNDINGS, type Surroundings } from "./surroundings.ts";
 import { AGENT_STOP_SIGNALS, RELOAD_SIGNAL } from "./signals.ts";
 
 /** Nobody but the owner may use what is created without a mode of its own. */
@@ -26,7 +27,7 @@ export type AgentRun = (
 ) => Promise<number>;
 
 /** What the operating system does for a run; the real one is `PROCESS`. */
-export interface ProcessControl {
+export interface ProcessControl extends Surroundings {
   umask(mask: number): void;
   onSignal(signal: Deno.Signal, handler: () => void): void;
   offSignal(signal: Deno.Signal, handler: () => void): void;
@@ -34,22 +35,17 @@ export interface ProcessControl {
   exit(code: number): void;
   /** Whether the standard input is a terminal that still exists. */
   hasTerminal(): boolean;
-  readonly executable: string;
-  environment(name: string): string | undefined;
 }
 
 /** The process that runs this code. */
 export const PROCESS: ProcessControl = Object.freeze({
+  ...SURROUNDINGS,
   umask: (mask: number) => void Deno.umask(mask),
   onSignal: (signal: Deno.Signal, handler: () => void) => Deno.addSignalListener(signal, handler),
   offSignal: (signal: Deno.Signal, handler: () => void) =>
     Deno.removeSignalListener(signal, handler),
   exit: (code: number) => Deno.exit(code),
   hasTerminal: () => Deno.stdin.isTerminal(),
-  get executable() {
-    return Deno.execPath();
-  },
-  environment: (name: string) => Deno.env.get(name),
 });
 
 /**

@@ -11,7 +11,8 @@ import {
 } from "../operator/live_view/mod.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { SystemClock } from "../runtime/system_clock.ts";
-import { controlSocketOf, SOCKET_CONTEXT, type SocketContext } from "./control_socket.ts";
+import { controlSocketOf } from "./control_socket.ts";
+import { SURROUNDINGS, type Surroundings } from "./surroundings.ts";
 import type { CommandOutput } from "./output.ts";
 
 const USAGE = `Usage: azure-proxy-agent top [options]
@@ -42,7 +43,7 @@ export interface Screen {
   release(): void;
 }
 
-export interface TopContext extends SocketContext {
+export interface TopContext extends Surroundings {
   readonly clock: Clock;
   readonly screen: Screen;
 }
@@ -269,7 +270,7 @@ function parse(args: readonly string[], screen: Screen): TopRequest | string {
 }
 
 function ownTerminal(): TopContext {
-  return { ...SOCKET_CONTEXT, clock: new SystemClock(), screen: terminalScreen() };
+  return { ...SURROUNDINGS, clock: new SystemClock(), screen: terminalScreen() };
 }
 
 /** The terminal of the process. */
