@@ -66,7 +66,7 @@ locked=(--lock=deno.lock --frozen)
 "${deno[@]}" run --allow-all tools/build_bpf.ts
 
 mkdir -p build "$output"
-work=$(mktemp -d build/compile.XXXXXX)
+work=$(mktemp -d -p build)
 trap 'rm -rf "$work"' EXIT
 
 echo "bundling main.ts with Deno $version"

@@ -41,7 +41,7 @@ export function truncateText(text: string, max: number): string {
   return `${text.slice(0, splitsPair ? max - 1 : max)}...`;
 }
 
-/** Replaces each character that could forge a line by `\uXXXX`, a form that is also valid inside a JSON string. */
+/** Replaces each character that could forge a line by `\u` and four hexadecimal digits, which is also valid inside a JSON string. */
 export function escapeUnsafe(text: string): string {
   if (PRINTABLE_ASCII.test(text)) return text;
   return text.replace(UNSAFE, (character) => {

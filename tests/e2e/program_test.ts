@@ -275,20 +275,20 @@ function shownEntry(entry: Record<string, unknown>): unknown[] {
   return ["userName", "ip", "port", "responseStatus", "count"].map((name) => entry[name]);
 }
 
-/** The document with a placeholder for every value that another run would not have, and lists cut to callers' first entry. */
+/** The document with a fixed word for every value that another run would not have, and lists cut to callers' first entry. */
 function golden(text: string): string {
   const document = JSON.parse(text);
   for (const list of ["proxyConnectionSummary", "failedAuthenticateSummary"]) {
     document[list] = fromCallers(document[list]).slice(0, 1);
   }
-  return JSON.stringify(document, (name, value) => PLACEHOLDERS[name]?.(value) ?? value, 2);
+  return JSON.stringify(document, (name, value) => FIXED_WORDS[name]?.(value) ?? value, 2);
 }
 
 const placed = (pattern: RegExp, name: string) => (value: unknown): string => {
   assert.match(String(value), pattern, name);
   return `<${name}>`;
 };
-const PLACEHOLDERS: Readonly<Record<string, (value: unknown) => unknown>> = {
+const FIXED_WORDS: Readonly<Record<string, (value: unknown) => unknown>> = {
   timestamp: placed(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}$/, "time"),
   lastPollTime: placed(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/, "poll time"),
   activePolicyEpoch: placed(/^[1-9]\d*$/, "epoch"),

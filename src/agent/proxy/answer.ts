@@ -1,4 +1,4 @@
-import type { HeaderField } from "../../domain/wire/mod.ts";
+import { type HeaderField, reasonPhrase } from "../../domain/wire/mod.ts";
 
 /** What a caller is answered. */
 export interface Answer {
@@ -14,22 +14,6 @@ export interface Answer {
   /** Whether the connection ends with this answer, whatever the caller wants. */
   readonly closes: boolean;
 }
-
-/** Phrases of the statuses the agent makes up itself. Source: RFC 9110 15, wire-protocol 9.2. */
-const PHRASES: ReadonlyMap<number, string> = new Map([
-  [200, "OK"],
-  [400, "Bad Request"],
-  [403, "Forbidden"],
-  [405, "Method Not Allowed"],
-  [408, "Request Timeout"],
-  [413, "Payload Too Large"],
-  [414, "URI Too Long"],
-  [421, "Misdirected Request"],
-  [431, "Request Header Fields Too Large"],
-  [500, "Internal Server Error"],
-  [502, "Bad Gateway"],
-  [503, "Service Unavailable"],
-]);
 
 const ENCODER = new TextEncoder();
 
@@ -49,7 +33,7 @@ export function localAnswer(
     : [["content-length", String(body.length)]];
   return {
     status,
-    reason: PHRASES.get(status) ?? "",
+    reason: reasonPhrase(status) ?? "",
     headers: [...headers, ...length, ["date", date]],
     body: isHead ? null : body,
     closes,

@@ -21,7 +21,7 @@ export const UNKNOWN_USER_NAME = "undefined";
 export const NO_CLAIMS_TEXT = "empty";
 
 /**
- * The claims about a caller; with `null` for a caller that could not be attributed, placeholders. `client` is the peer of
+ * The claims about a caller; of a caller that could not be attributed (`null`) what the contract says of nobody. `client` is the peer of
  * the accepted connection. The path of an unverified executable is shown too: this is display text and decides nothing.
  * Source: wire-protocol 6.2, authorization 5.2.
  */

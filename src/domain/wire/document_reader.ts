@@ -99,29 +99,6 @@ export class ObjectReader {
     return value;
   }
 
-  optionalObject(name: string): ObjectReader | null {
-    const value = this.source.get(name) ?? null;
-    return value === null ? null : ObjectReader.of(value, this.#at(name));
-  }
-
-  /** Each element read by `read`, which gets the element and its path. */
-  optionalArray<T>(
-    name: string,
-    read: (element: JsonValue, path: string) => T,
-  ): readonly T[] | null {
-    const value = this.source.get(name) ?? null;
-    if (value === null) return null;
-    const path = this.#at(name);
-    if (!Array.isArray(value)) throw fault("MEMBER_TYPE", path, "an array");
-    return value.map((element, index) => read(element, path + jsonPathStep(index)));
-  }
-
-  array<T>(name: string, read: (element: JsonValue, path: string) => T): readonly T[] {
-    const value = this.optionalArray(name, read);
-    if (value === null) throw this.#missing(name);
-    return value;
-  }
-
   /** Ends reading because the value of `name` is none of the accepted ones. */
   refuseValue(name: string, expected: string): never {
     throw fault("MEMBER_VALUE", this.#at(name), expected);

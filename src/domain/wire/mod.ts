@@ -21,6 +21,7 @@ export {
 export { type InstanceFacts, readInstance } from "./instance.ts";
 export * from "./latched_key.ts";
 export * from "./provision_answer.ts";
+export { reasonPhrase } from "./reason_phrase.ts";
 export {
   type AuthorizationItem,
   type AuthorizationRules,

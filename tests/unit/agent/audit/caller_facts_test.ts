@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { callerFacts, kernelFacts, NOBODY } from "../../../../src/agent/audit/caller_facts.ts";
 import { makeCaller } from "./entries.ts";
 
-Deno.test("callerFacts() takes the placeholders of the contract where there is no caller", () => {
+Deno.test("callerFacts() takes the contract's values for nobody where there is no caller", () => {
   assert.equal(callerFacts(null), NOBODY);
   assert.equal(NOBODY.userName, "empty");
   assert.equal(NOBODY.userId, 0);

@@ -127,7 +127,7 @@ Deno.test("recordText() is never so long that the file would cut it", () => {
   assert.ok(text.length + 34 < 128 * 1024, `${text.length}`);
 });
 
-Deno.test("recordText() has the placeholders of the contract without caller and destination", () => {
+Deno.test("recordText() has the contract's values for nobody without caller and destination", () => {
   const record = JSON.parse(textOf(makeEntry({ caller: null })));
   assert.equal(record.ip, "None");
   assert.equal(record.port, 0);

@@ -40,7 +40,7 @@ Deno.test("SummaryTable.list() has one entry for each caller, destination and st
   ]);
 });
 
-Deno.test("SummaryTable.list() has the placeholders of the contract without caller", () => {
+Deno.test("SummaryTable.list() has the contract's values for nobody without caller", () => {
   const table = new SummaryTable();
   count(table, makeEntry({ caller: null, status: 421 }), 0);
   assert.deepEqual(table.list(0), [{

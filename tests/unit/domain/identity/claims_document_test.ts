@@ -20,7 +20,7 @@ Deno.test("claimsDocument() lists the members in the order of the contract", () 
   );
 });
 
-Deno.test("claimsDocument() has placeholders where there is no caller, but the real client", () => {
+Deno.test("claimsDocument() has the values for nobody where there is no caller, but the real client", () => {
   assert.equal(
     JSON.stringify(claimsDocument(null, CLIENT)),
     '{"userId":0,"userName":"empty","userGroups":[],"processId":0,"processName":"empty",' +
