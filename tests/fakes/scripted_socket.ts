@@ -7,6 +7,8 @@ export class ScriptedSocket implements ClientSocket {
   isClosed = false;
   /** Whether it was said that nothing more is written. */
   isWriteClosed = false;
+  /** Whether small writes go out at once. */
+  noDelay = false;
   /** Reads asked for so far. */
   reads = 0;
   /** How `write` behaves: takes everything, takes a few bytes at a time, fails, or never ends. */
@@ -79,7 +81,9 @@ export class ScriptedSocket implements ClientSocket {
     return Promise.resolve();
   }
 
-  setNoDelay(): void {}
+  setNoDelay(isSet: boolean): void {
+    this.noDelay = isSet;
+  }
 
   close(): void {
     if (this.isClosed) throw new Deno.errors.BadResource("closed already");

@@ -167,7 +167,6 @@ export class ClientConnection implements Watched {
   close(): void {
     if (this.#state === "closed") return;
     this.#state = "closed";
-    this.#dueMs = Infinity;
     this.#sweeper.remove(this);
     try {
       this.#socket.close();
@@ -190,7 +189,6 @@ export class ClientConnection implements Watched {
         return this.close();
       case "serving":
         if (this.#bodyWaiter === null) return this.#look(nowMs);
-        this.#dueMs = Infinity;
         this.#isLast = true;
         this.#bodyWaiter.reject(timedOut(this.#limits.bodyIdleMs));
         this.#bodyWaiter = null;
@@ -232,7 +230,7 @@ export class ClientConnection implements Watched {
       const decoder = this.#decoder;
       if (decoder === null) return null;
       const piece = this.#takePiece(decoder);
-      if (decoder.done) this.#bodyComplete();
+      if (decoder.done) this.#decoder = null;
       if (piece.length > 0) return piece;
       if (decoder.done) return null;
       if (this.#hasEnded || this.#state === "closed") throw incomplete();
@@ -349,8 +347,6 @@ export class ClientConnection implements Watched {
     this.#dueMs = Infinity;
     this.#headSinceMs = Infinity;
     this.#scannedTo = 0;
-    this.#decoder = null;
-    this.#wantsContinue = false;
     if (typeof head === "string") {
       // Where the next request would begin is not known.
       this.#head = null;
@@ -379,13 +375,7 @@ export class ClientConnection implements Watched {
     return runs.length === 1 ? runs[0]! : joined(runs);
   }
 
-  #bodyComplete(): void {
-    this.#decoder = null;
-    this.#dueMs = Infinity;
-  }
-
   async #sayContinue(): Promise<void> {
-    this.#wantsContinue = false;
     let bytes: Uint8Array = CONTINUE.slice();
     try {
       while (bytes.length > 0) bytes = bytes.subarray(await this.#socket.write(bytes));
@@ -414,7 +404,6 @@ export class ClientConnection implements Watched {
     } else if (this.#isBroken || this.#server.isGone(this)) {
       const gone = this.#whenGone;
       this.#whenGone = null;
-      this.#dueMs = Infinity;
       gone();
     } else {
       this.#dueMs = nowMs + LOOK_MS;

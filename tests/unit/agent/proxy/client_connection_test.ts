@@ -21,6 +21,8 @@ class Stand {
   readonly cut: CutReason[] = [];
   closed = 0;
   isGone = false;
+  /** How often it was asked whether the caller is gone. */
+  asked = 0;
   /** What a request is answered with at once; `null` leaves it to the test. */
   automatic: Answer | null = answer("ok");
   readonly connection: ClientConnection;
@@ -37,7 +39,10 @@ class Stand {
           this.served.push(head);
           if (this.automatic !== null) connection.answer(this.automatic);
         },
-        isGone: () => this.isGone,
+        isGone: () => {
+          this.asked++;
+          return this.isGone;
+        },
         cut: (reason) => void this.cut.push(reason),
         closed: () => void this.closed++,
       },
@@ -245,6 +250,13 @@ Deno.test("ClientConnection drain() closes an idle connection at once and a busy
   busy.socket.end();
   await busy.clock.settle();
   assert.deepEqual([busy.served.length, busy.closed], [1, 1]);
+  const late = new Stand();
+  late.automatic = null;
+  await late.arrives("GET /a HTTP/1.1\r\n\r\n");
+  late.connection.drain();
+  late.connection.answer(answer("ok"));
+  await late.clock.settle();
+  assert.equal(late.closed, 1);
 });
 
 Deno.test("ClientConnection reads over what a refused caller still sends, for a while and so much", async () => {
@@ -306,8 +318,11 @@ Deno.test("ClientConnection asks for a body only when it is read, and only where
   stand.connection.answer(answer("ok"));
   await stand.clock.settle();
   await stand.arrives("POST /b HTTP/1.1\r\n\r\nx");
-  stand.connection.expectBody({ kind: "length", bytes: 1 }, true);
+  stand.connection.expectBody({ kind: "length", bytes: 2 }, true);
   assert.equal(text(await stand.connection.nextPiece()), "x");
+  const rest = stand.connection.nextPiece();
+  await stand.arrives("y");
+  assert.equal(text(await rest), "y");
   assert.equal(stand.socket.sentText.split("100 Continue").length, 2);
   stand.connection.close();
 });
@@ -381,6 +396,7 @@ Deno.test("ClientConnection streams: chunked, of stated length, and to the end f
     stand.automatic = answer(streamOf("ab", "", "cde"), { headers });
     await stand.arrives(head);
     await stand.clock.settle();
+    assert.equal(stand.socket.noDelay, true);
     stand.connection.close();
     return stand.socket.sentText.slice("HTTP/1.1 200 OK\r\n".length);
   };
@@ -395,6 +411,28 @@ Deno.test("ClientConnection streams: chunked, of stated length, and to the end f
     await sent(old, [["content-length", "5"]]),
     "content-length: 5\r\nconnection: keep-alive\r\n\r\nabcde",
   );
+});
+
+Deno.test("ClientConnection serves the next request after a stream, and gives its buffers back then", async () => {
+  const pool = new BufferPool();
+  const own = pool.take();
+  pool.give(own.read, own.write);
+  const stand = new Stand(pool);
+  stand.automatic = answer(streamOf("ab"));
+  await stand.arrives(GET);
+  await stand.clock.settle();
+  stand.automatic = answer("ok", { closes: true });
+  await stand.arrives(GET);
+  assert.match(stand.socket.sentText, /0\r\n\r\nHTTP.*ok$/s);
+  assert.equal(stand.closed, 1);
+  assert.equal(pool.take().write, own.write);
+  pool.give(own.read, own.write);
+  const stalled = new Stand(pool);
+  stalled.socket.writing = "stalled";
+  stalled.automatic = answer(streamOf("ab"));
+  await stalled.arrives(GET);
+  stalled.connection.close();
+  assert.notEqual(pool.take().write, own.write, "the system may still read from it");
 });
 
 Deno.test("ClientConnection breaks off when a stream fails, and cancels one that cannot be sent", async () => {
@@ -441,6 +479,41 @@ Deno.test("ClientConnection is cut when its head is not complete in time, howeve
   assert.deepEqual([stand.cut, stand.closed, stand.served], [["head-not-complete"], 1, []]);
 });
 
+Deno.test("ClientConnection gives each head a time of its own", async () => {
+  const stand = new Stand();
+  await stand.arrives("GET /a HT");
+  await stand.clock.advance(20_000);
+  await stand.arrives("TP/1.1\r\n\r\n");
+  await stand.clock.advance(5_000);
+  await stand.arrives("GET /b HT");
+  await stand.clock.advance(29_000);
+  assert.equal(stand.closed, 0);
+  await stand.clock.advance(1_500);
+  assert.deepEqual(stand.cut, ["head-not-complete"]);
+});
+
+Deno.test("ClientConnection does not blame a caller for a body that the server is slow to take", async () => {
+  const stand = new Stand();
+  stand.automatic = null;
+  await stand.arrives("PUT /a HTTP/1.1\r\n\r\n");
+  stand.connection.expectBody({ kind: "length", bytes: 4 }, false);
+  const first = stand.connection.nextPiece();
+  await stand.arrives("ab");
+  assert.equal(text(await first), "ab");
+  await stand.clock.advance(2 * PROXY_LIMITS.bodyIdleMs);
+  await stand.arrives("cd");
+  assert.equal(text(await stand.connection.nextPiece()), "cd");
+  stand.connection.close();
+});
+
+Deno.test("ClientConnection leaves nothing behind that is looked at", async () => {
+  const stand = new Stand();
+  assert.equal(stand.clock.sleeping, 1);
+  stand.connection.close();
+  await stand.clock.advance(2 * PROXY_LIMITS.sweepMs);
+  assert.equal(stand.clock.sleeping, 0);
+});
+
 Deno.test("ClientConnection times a head that arrived behind another request by itself", async () => {
   const stand = new Stand();
   await stand.arrives(GET + "GET /b");
@@ -480,7 +553,9 @@ Deno.test("ClientConnection is cut when its caller does not take the answer", as
     stand.socket.writing = "stalled";
     stand.automatic = answer(body);
     await stand.arrives(GET);
-    await stand.clock.advance(PROXY_LIMITS.stalledCallerMs + 500);
+    await stand.clock.advance(PROXY_LIMITS.stalledCallerMs - 1_000);
+    assert.equal(stand.closed, 0);
+    await stand.clock.advance(1_500);
     assert.deepEqual([stand.cut, stand.closed], [["answer-not-taken"], 1]);
   }
 });
@@ -520,6 +595,21 @@ Deno.test("ClientConnection whenGone() tells a caller that left from one that on
   assert.equal(gone, 1);
   stand.connection.close();
   assert.equal(gone, 1);
+});
+
+Deno.test("ClientConnection asks once a second whether a caller is gone, and nobody after the answer", async () => {
+  const stand = new Stand();
+  stand.automatic = null;
+  await stand.arrives(GET);
+  let gone = 0;
+  stand.connection.whenGone(() => gone++);
+  stand.socket.end();
+  await stand.clock.advance(5_000);
+  assert.ok(stand.asked > 3 && stand.asked < 7, `${stand.asked} times`);
+  stand.connection.answer(answer("ok"));
+  stand.isGone = true;
+  await stand.clock.advance(5_000);
+  assert.deepEqual([gone, stand.closed], [0, 1]);
 });
 
 Deno.test("ClientConnection whenGone() hears of a reset and of a close at once", async () => {

@@ -934,6 +934,24 @@ Deno.test("serve() keeps what the kernel said of a connection for as long as it 
   assert.equal(stand.records.at(-1)!.caller?.record.uid, 1000);
 });
 
+Deno.test("serve() asks the kernel who connected when the connection is accepted", async () => {
+  await using stand = await ProxyStand.start();
+  const client = await stand.client();
+  await until(() => stand.proxy.connectionCount === 1);
+  // By the time of the first request the caller may have closed, and the kernel has forgotten it.
+  stand.redirector.knowEveryone({ kind: "unattributed" });
+  await client.send(GET);
+  assert.equal((await client.response()).status, 200);
+  const { tgid } = stand.records[0]!.caller!.record.process;
+  await Promise.all([stand.client(), stand.client()]);
+  await until(() => stand.proxy.connectionCount === 3);
+  stand.everybodyIs({});
+  await Promise.all([stand.client(), stand.client()]);
+  await until(() => stand.proxy.connectionCount === 5);
+  assert.equal(stand.proxy.connectionsOf(tgid, 9).length, 3);
+  assert.equal(stand.proxy.connectionsOf(tgid, 2).length, 2);
+});
+
 Deno.test("serve() asks the kernel again for a connection it did not know", async () => {
   await using stand = await ProxyStand.start();
   stand.redirector.knowEveryone({ kind: "unattributed" });

@@ -76,6 +76,12 @@ Deno.test("reply() states one length, that of the body", () => {
 });
 
 Deno.test("reply() passes a close on", () => {
+  for (const connection of ["keep-alive", "x, closed", ""]) {
+    assert.equal(
+      reply(answer({ headers: [["connection", connection]] }), "GET", DATE).closes,
+      false,
+    );
+  }
   const { closes, headers } = reply(answer({ headers: [["connection", "x, Close"]] }), "GET", DATE);
   assert.equal(closes, true);
   assert.ok(headers.every(([name]) => name !== "connection"), "the connection says that itself");
