@@ -29,7 +29,7 @@ import { Upstream } from "./agent/upstream/mod.ts";
 import type { Config } from "./config.ts";
 import { ConfigReload } from "./config_reload.ts";
 import { redact, redactedText } from "./domain/identity/mod.ts";
-import { ENDPOINTS } from "./domain/wire/mod.ts";
+import { ENDPOINTS, type KeyLatchFacts } from "./domain/wire/mod.ts";
 import { controlParts } from "./app_control.ts";
 import { type Logs, openLogs } from "./app_logs.ts";
 import { AppTelemetry } from "./app_telemetry.ts";
@@ -155,7 +155,7 @@ async function superviseAgent(
     health,
     parts: MODULE_PARTS,
     counts: audit,
-    keyLatchFacts: () => keeper.facts(),
+    keyLatchFacts: () => withHostClock(keeper.facts(), hostClock),
   });
   const provision = new ProvisionEndpoint(readiness, keeper);
   const upstream = new Upstream({ clock });
@@ -243,6 +243,7 @@ async function superviseAgent(
     requests,
     feed,
     keyAge: new KeyAge(snapshot, clock, signal),
+    hostClock,
     status,
     health,
     snapshot,
@@ -291,6 +292,14 @@ const PART_OF_FLAG: Readonly<Record<ReadinessFlag, string>> = Object.freeze({
   keyLatch: "key_keeper",
   listener: "proxy-listener",
 });
+
+/** Tells in whole seconds, as the host tells its time, how far its clock is ahead of the machine's. */
+function withHostClock(facts: KeyLatchFacts, hostClock: HostClock): KeyLatchFacts {
+  const skewMs = hostClock.skewMs();
+  if (skewMs === null) return facts;
+  const hostClockAheadInSeconds = String(Math.round(skewMs / 1000));
+  return { ...facts, extra: { ...facts.extra, hostClockAheadInSeconds } };
+}
 
 /** Which part stands for which module of the status document. */
 const MODULE_PARTS = Object.freeze({

@@ -197,6 +197,20 @@ async function agentProcess(scene: Scene): Promise<number> {
   return Number(/process (\d+)/.exec(found)?.[1]);
 }
 
+e2eTest("doctor says how far the clock is off the one that the host tells", {
+  label: "clock",
+  started: false,
+}, async (scene) => {
+  await scene.world.simulator.call("PUT", "/clock", { skewMs: 3_600_000 });
+  await scene.world.startAgent();
+  await until("the status document tells it", async () => {
+    return (await doctor(scene)).of("clock").found.includes("the host's");
+  });
+  const report = await doctor(scene);
+  objects(report, "clock", "FAIL", /the clock is (3600|3599) s behind the host's/);
+  assert.equal(report.code, 2);
+});
+
 e2eTest("doctor bundle packs what support needs, for its owner alone, and no key", {
   label: "bundle",
 }, async (scene) => {

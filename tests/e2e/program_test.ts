@@ -291,6 +291,7 @@ const placed = (pattern: RegExp, name: string) => (value: unknown): string => {
 const FIXED_WORDS: Readonly<Record<string, (value: unknown) => unknown>> = {
   timestamp: placed(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}$/, "time"),
   lastPollTime: placed(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/, "poll time"),
+  hostClockAheadInSeconds: placed(/^-?\d$/, "seconds"),
   activePolicyEpoch: placed(/^[1-9]\d*$/, "epoch"),
   version: placed(/^\d+\.\d+\.\d+$/, "version"),
   message: placed(/^\S.{5,1023}$/, "message"),
@@ -326,7 +327,8 @@ const GOLDEN = `{
         "hostGARuleId": "<id>",
         "keyIncarnationId": "1",
         "lastPollTime": "<poll time>",
-        "activePolicyEpoch": "<epoch>"
+        "activePolicyEpoch": "<epoch>",
+        "hostClockAheadInSeconds": "<seconds>"
       }
     },
     "ebpfProgramStatus": {

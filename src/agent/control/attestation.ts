@@ -25,12 +25,14 @@ export class Attestation {
 
   /** The document. `sha256` of the program is `null` where its file cannot be read. */
   async document(): Promise<Record<string, unknown>> {
-    const { executable, isCompiled, redirector, snapshot, version, clock } = this.#sources;
+    const { clock, executable, hostClock, isCompiled, redirector, snapshot, version } =
+      this.#sources;
     const sha256 = await this.#executableHash().then((hash) => hash.sha256, () => null);
     const { objectSha256, programs } = redirector.identity();
     const { key, policy, channel, targets } = snapshot.get();
     return {
       wallMs: clock.wallMs(),
+      hostClockAheadMs: hostClock.skewMs(),
       version,
       executable: { path: executable.path, sha256, holdsTheAgent: isCompiled },
       bpfObject: { sha256: objectSha256, variant: redirector.inspect().variant },

@@ -90,7 +90,7 @@ function kernelMetrics({ attached, records, counters: events }: RedirectorReport
   ];
 }
 
-function keyMetrics({ keeper, keyAge, snapshot, clock }: Sources): Metric[] {
+function keyMetrics({ keeper, keyAge, snapshot, clock, hostClock }: Sources): Metric[] {
   const polls = [...keeper.pollResults].map(([result, value]) => ({ labels: { result }, value }));
   const { ageMs } = keyAge;
   const polledMs = keeper.lastPollWallMs;
@@ -102,6 +102,11 @@ function keyMetrics({ keeper, keyAge, snapshot, clock }: Sources): Metric[] {
       "poll_age_seconds",
       "Time since the host last answered a poll.",
       polledMs === null ? null : Math.max(0, clock.wallMs() - polledMs),
+    ),
+    gaugeOrNone(
+      "host_clock_ahead_seconds",
+      "How far the host's clock is ahead of this machine's.",
+      hostClock.skewMs(),
     ),
     gauge("policy_epoch", "Number of the policy in use.", snapshot.get().policy.epoch),
   ];

@@ -51,7 +51,8 @@ export function controlRoutes(sources: Sources): Hono {
 
 /** The status document of the agent, and with it what only operators of this machine are told. */
 function statusOf(sources: Sources): Record<string, unknown> {
-  const { clock, health, memory, proxy, restarts, startedWallMs, status, version } = sources;
+  const { clock, health, hostClock, memory, proxy, restarts, startedWallMs, status, version } =
+    sources;
   const again = restarts();
   const parts = Object.fromEntries(
     [...health.all()].map(([part, facts]) => [
@@ -61,6 +62,7 @@ function statusOf(sources: Sources): Record<string, unknown> {
   );
   return {
     wallMs: clock.wallMs(),
+    hostClockAheadMs: hostClock.skewMs(),
     version,
     startedWallMs,
     parts,

@@ -4,6 +4,7 @@ import type { Cell } from "../../runtime/cell.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Pace } from "../../runtime/slices.ts";
 import type { CallerResolver } from "../caller/mod.ts";
+import type { HostClock } from "../host/mod.ts";
 import type { AgentSnapshot, KeyKeeper } from "../key_keeper/mod.ts";
 import type { Proxy } from "../proxy/mod.ts";
 import type { Redirector } from "../redirector/mod.ts";
@@ -37,6 +38,7 @@ export interface Sources {
   readonly requests: RequestMetrics;
   readonly feed: DecisionFeed;
   readonly keyAge: KeyAge;
+  readonly hostClock: Pick<HostClock, "skewMs">;
   readonly status: Pick<AggregateStatus, "document">;
   readonly health: Pick<HealthBoard, "all">;
   readonly snapshot: Pick<Cell<AgentSnapshot>, "get">;

@@ -92,13 +92,15 @@ export const keyLatch: Check = {
 };
 
 /** Clocks of hypervisors, by the name that the kernel gives them. */
-const HOST_CLOCKS: ReadonlySet<string> = new Set(["hyperv", "KVM virtual PTP"]);
+const HYPERVISOR_CLOCKS: ReadonlySet<string> = new Set(["hyperv", "KVM virtual PTP"]);
 const SKEW_WARN_MS = 5_000;
 const SKEW_FAIL_MS = 300_000;
+const SET_CLOCK = "keep it right with chrony or systemd-timesyncd: timedatectl set-ntp true";
 
 /**
- * The clock against the hypervisor's where there is one, and whether something keeps it right. What the agent signs carries
- * the host's own time; tokens and certificates of callers do not. No request is made.
+ * The clock against the hypervisor's where there is one, against the one that the host told the agent, and whether something
+ * keeps it right. What the agent signs carries the host's own time; tokens and certificates of callers do not. No request is
+ * made.
  */
 export const clock: Check = {
   name: "clock",
@@ -110,18 +112,24 @@ export const clock: Check = {
     if (status !== null && status.writtenAtMs > machine.wallMs() + FUTURE_TOLERANCE_MS) {
       problems.push(warn("the status document is from the future: the clock went back", SET_CLOCK));
     }
-    const device = await hostClock(situation);
-    let against = "no clock of the hypervisor to compare with";
+    const seen: string[] = [];
+    const compare = (aheadMs: number, amount: string, whose: string) => {
+      const side = aheadMs > 0 ? "behind" : "ahead of";
+      const found = `${amount} ${side} the ${whose}'s`;
+      seen.push(found);
+      if (Math.abs(aheadMs) > SKEW_FAIL_MS) problems.push(fail(`the clock is ${found}`, SET_CLOCK));
+      else if (Math.abs(aheadMs) > SKEW_WARN_MS) {
+        problems.push(warn(`the clock is ${found}`, SET_CLOCK));
+      }
+    };
+    const device = await hypervisorClock(situation);
     if (device !== null) {
       const aheadMs = kernel.deviceClockAheadMs(device);
-      against = `${Math.abs(aheadMs).toFixed(0)} ms ${
-        aheadMs > 0 ? "behind" : "ahead of"
-      } the hypervisor's`;
-      if (Math.abs(aheadMs) > SKEW_FAIL_MS) {
-        problems.push(fail(`the clock is ${against}`, SET_CLOCK));
-      } else if (Math.abs(aheadMs) > SKEW_WARN_MS) {
-        problems.push(warn(`the clock is ${against}`, SET_CLOCK));
-      }
+      compare(aheadMs, `${Math.abs(aheadMs).toFixed(0)} ms`, "hypervisor");
+    }
+    const hostAheadS = Number(status?.states.get(HOST_CLOCK_STATE) ?? NaN);
+    if (!Number.isNaN(hostAheadS)) {
+      compare(1000 * hostAheadS, `${Math.abs(hostAheadS)} s`, "host");
     }
     const { isSynchronised, maxErrorMs } = kernel.clockDiscipline();
     if (!isSynchronised) {
@@ -130,17 +138,19 @@ export const clock: Check = {
         SET_CLOCK,
       ));
     }
-    return judge(problems, `${against}, kept right to ${Math.ceil(maxErrorMs)} ms`);
+    if (seen.length === 0) seen.push("nothing of the host's to compare with");
+    return judge(problems, `${seen.join(", ")}, kept right to ${Math.ceil(maxErrorMs)} ms`);
   },
 };
 
-const SET_CLOCK = "keep it right with chrony or systemd-timesyncd: timedatectl set-ntp true";
+/** The member of the status document that tells how far the host's clock is ahead, whole seconds. */
+const HOST_CLOCK_STATE = "hostClockAheadInSeconds";
 
-async function hostClock({ machine }: Situation): Promise<string | null> {
+async function hypervisorClock({ machine }: Situation): Promise<string | null> {
   for (const name of await machine.names("/sys/class/ptp") ?? []) {
     if (!/^ptp\d+$/.test(name)) continue;
     const kind = await machine.readText(`/sys/class/ptp/${name}/clock_name`, 64);
-    if (HOST_CLOCKS.has(kind?.trim() ?? "")) return `/dev/${name}`;
+    if (HYPERVISOR_CLOCKS.has(kind?.trim() ?? "")) return `/dev/${name}`;
   }
   return null;
 }

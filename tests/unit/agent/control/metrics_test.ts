@@ -32,6 +32,7 @@ Deno.test("prometheusText() has every metric with its labels", async () => {
       `polls_total{result="ok"} 3`,
       `polls_total{result="HOST_CONNECT"} 1`,
       `poll_age_seconds 7.5`,
+      `host_clock_ahead_seconds -1.5`,
       `policy_epoch 12`,
       `queue_depth{queue="audit"} 2`,
       `queue_depth{queue="decisions"} 0`,
@@ -68,14 +69,15 @@ Deno.test("prometheusText() is the text format: a type before samples, no name t
   stop.abort();
 });
 
-Deno.test("metrics() tells no key age and no poll age before there are any", () => {
+Deno.test("metrics() tells no key age, no poll age and no host's time before there are any", () => {
   const { sources, cell, stop } = stand({
     keeper: { pollResults: new Map(), lastPollWallMs: null },
+    hostClock: { skewMs: () => null },
   });
   cell.publish({ ...cell.get(), key: null });
   const text = prometheusText(metrics(sources));
   assert.match(text, /^azure_proxy_agent_key_held 0$/m);
-  assert.doesNotMatch(text, /key_age|poll_age|polls_total/);
+  assert.doesNotMatch(text, /key_age|poll_age|polls_total|host_clock/);
   stop.abort();
 });
 

@@ -23,6 +23,7 @@ Deno.test("/v1/status tells the health of each part beside the status document",
   const status = await json("/v1/status");
   assert.equal(status.version, "1.2.3");
   assert.equal(status.connections, 4);
+  assert.equal(status.hostClockAheadMs, -1_500);
   assert.deepEqual(status.parts.redirector, {
     state: "STOPPED",
     code: "BPF_LOAD",
@@ -74,6 +75,7 @@ Deno.test("/v1/attestation tells hashes, programs and the key's id, and no part 
     assert.equal(document.bpfObject.sha256, "ab");
     assert.deepEqual(document.programs, [program]);
     assert.equal(document.policy.epoch, 12);
+    assert.equal(document.hostClockAheadMs, -1_500);
     assert.equal(document.keyId, sources.snapshot.get().key!.guid);
     assert.doesNotMatch(JSON.stringify(document), /secret/i);
     await Deno.writeTextFile(openPath, "another program");

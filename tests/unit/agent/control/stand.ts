@@ -32,6 +32,7 @@ export function stand(overrides: Partial<Sources> = {}) {
     requests: new RequestMetrics(),
     feed: new DecisionFeed((text) => text),
     keyAge: new KeyAge(cell, clock, stop.signal),
+    hostClock: { skewMs: () => -1_500 },
     status: { document: () => `{"proxyAgentStatus":{"version":"1.2.3"}}` },
     health: { all: () => health },
     snapshot: cell,

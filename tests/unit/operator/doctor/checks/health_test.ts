@@ -86,7 +86,30 @@ const device = (name: string, aheadMs: number) => (machine: FakeMachine) => {
   machine.kernel = { ...goodKernel(), deviceClockAheadMs: () => aheadMs };
 };
 
-checkTests("clock", clock, /^no clock of the hypervisor to compare with, kept right to 3 ms$/, {
+const hostAhead = (seconds: string) => status(statusText({ hostClockAheadInSeconds: seconds }));
+
+checkTests("clock", clock, /^nothing of the host's to compare with, kept right to 3 ms$/, {
+  "right by the host": {
+    break: hostAhead("-1"),
+    outcome: "OK",
+    found: /^1 s ahead of the host's, kept right to 3 ms$/,
+  },
+  "wrong by the host": {
+    break: hostAhead("6"),
+    outcome: "WARN",
+    found: /^the clock is 6 s behind the host's$/,
+    remedy: /timedatectl set-ntp true/,
+  },
+  "far off by the host": {
+    break: hostAhead("-301"),
+    outcome: "FAIL",
+    found: /^the clock is 301 s ahead of the host's$/,
+  },
+  "a state that is no number": {
+    break: hostAhead("later"),
+    outcome: "OK",
+    found: /^nothing of the host's/,
+  },
   "right by the hypervisor": {
     break: device("hyperv", 12),
     outcome: "OK",
@@ -102,7 +125,7 @@ checkTests("clock", clock, /^no clock of the hypervisor to compare with, kept ri
   "a clock of a network card says nothing": {
     break: device("mlx5_ptp", 400_000),
     outcome: "OK",
-    found: /no clock of the hypervisor/,
+    found: /nothing of the host's/,
   },
   "kept right by nobody": {
     break: (machine) => {
