@@ -1,4 +1,4 @@
-import { type EffectiveValue, KeyReader } from "./config_reader.ts";
+import { type EffectiveValue, KeyReader, shown } from "./config_reader.ts";
 import { type JsonValue, parseStrictJson } from "./domain/wire/strict_json.ts";
 import type { LogLevel } from "./runtime/logger.ts";
 import { err, ok, type Result } from "./runtime/result.ts";
@@ -46,6 +46,12 @@ export interface DecodedConfig {
   readonly warnings: readonly string[];
   /** Every key with the value that counts and its origin. */
   readonly values: readonly EffectiveValue[];
+}
+
+/** Why a configuration cannot be used, and what is odd about it besides: a misspelt key is both. */
+export interface ConfigFault {
+  readonly errors: readonly string[];
+  readonly warnings: readonly string[];
 }
 
 /** What decoding needs besides the text. */
@@ -98,23 +104,30 @@ export const CONFIG_WORDS = Object.freeze(
 export function decodeConfig(
   text: string,
   context: ConfigContext,
-): Result<DecodedConfig, readonly string[]> {
+): Result<DecodedConfig, ConfigFault> {
   const json = text.startsWith("\ufeff") ? text.slice(1) : text;
   const parsed = parseStrictJson(json);
   if (!parsed.ok) {
     const { code, offset, path } = parsed.error;
     const words = code === "JSON_DUPLICATE_MEMBER" ? "a key stands twice" : "no valid JSON";
-    return err([`${words} at ${lineAndColumn(json, offset)}, in ${path}; correct the text there`]);
+    const place = lineAndColumn(json, offset);
+    return unusable(`${words} at ${place}, in ${path}; correct the text there`);
   }
   if (!(parsed.value instanceof Map)) {
-    return err(["it must be an object; put the keys between { and }"]);
+    return unusable("it must be an object; put the keys between { and }");
   }
   const members: ReadonlyMap<string, JsonValue> = parsed.value;
   const reader = new KeyReader(members, context.environment);
   const config = readConfig(reader, context.namedFile);
   reader.warnUnknown();
   const { errors, warnings, values } = reader;
-  return errors.length > 0 ? err(errors) : ok({ config: Object.freeze(config), warnings, values });
+  return errors.length > 0
+    ? err({ errors, warnings })
+    : ok({ config: Object.freeze(config), warnings, values });
+}
+
+function unusable(error: string): Result<never, ConfigFault> {
+  return err({ errors: [error], warnings: [] });
 }
 
 function readConfig(reader: KeyReader, namedFile: boolean): Config {
@@ -140,10 +153,10 @@ function readConfig(reader: KeyReader, namedFile: boolean): Config {
     maxEventFileCount: count("maxEventFileCount"),
     telemetryUpload: reader.flag("telemetryUpload", defaults.telemetryUpload),
     telemetryIntervalMs: seconds("telemetryIntervalInSeconds"),
-    ebpfFileFullPath: reader.text("ebpfFileFullPath", null),
+    ebpfFileFullPath: reader.path("ebpfFileFullPath", null) || null,
     ebpfProgramName: reader.text("ebpfProgramName", defaults.ebpfProgramName),
-    cgroupRoot: reader.text("cgroupRoot", defaults.cgroupRoot),
-    bpfFolder: reader.text("bpfFolder", defaults.bpfFolder),
+    cgroupRoot: reader.path("cgroupRoot", defaults.cgroupRoot),
+    bpfFolder: reader.path("bpfFolder", defaults.bpfFolder),
     fileLogLevel: reader.word("fileLogLevel", level, defaults.fileLogLevel, "info"),
     fileLogLevelForEvents: reader.word("fileLogLevelForEvents", level, null, "info"),
     fileLogLevelForSystemEvents: reader.word(
@@ -154,7 +167,7 @@ function readConfig(reader: KeyReader, namedFile: boolean): Config {
     ),
     enableHttpProxyTrace: reader.flag("enableHttpProxyTrace", defaults.enableHttpProxyTrace),
     matching: readMatching(reader),
-    controlSocket: reader.text("controlSocket", defaults.controlSocket) || null,
+    controlSocket: reader.path("controlSocket", defaults.controlSocket) || null,
     otlpEndpoint: readCollector(reader),
     otlpIntervalMs: seconds("otlpIntervalInSeconds"),
     maxConnectionsPerUser: count("maxConnectionsPerUser"),
@@ -166,7 +179,7 @@ function readConfig(reader: KeyReader, namedFile: boolean): Config {
 
 /** Beside the logs of a file that was named; else where others look for it. */
 function readStatusFolder(reader: KeyReader, logFolder: string): string {
-  const given = reader.text("statusFolder", null);
+  const given = reader.path("statusFolder", null);
   if (given !== null) return given;
   const folder = logFolder === "" ? FIXED_STATUS_FOLDER : logFolder;
   reader.noteDerived("statusFolder", folder);
@@ -178,9 +191,17 @@ function readCollector(reader: KeyReader): string | null {
   const text = reader.text("otlpEndpoint", null) ?? "";
   if (text === "") return null;
   const url = URL.parse(text);
+  const refuse = (what: string) => {
+    reader.errors.push(`\`otlpEndpoint\` ${what}`);
+    return null;
+  };
+  if (url !== null && url.username + url.password !== "") {
+    return refuse("holds a user name or password, which cannot be sent; remove it");
+  }
   if (url?.protocol === "http:" || url?.protocol === "https:") return url.href;
-  reader.errors.push("`otlpEndpoint` must be an address such as http://127.0.0.1:4318/v1/metrics");
-  return null;
+  return refuse(
+    `is ${shown(text)}, must be a whole address such as http://127.0.0.1:4318/v1/metrics`,
+  );
 }
 
 /** DEVIATION D-102: `shadow` unless another word is given; others take anything else for `off`. */

@@ -22,6 +22,14 @@ export interface ConfigRefusal {
   readonly kind: "unreadable" | "wrong";
   /** Sentences that name the file. */
   readonly problems: readonly string[];
+  /** What is odd besides, without the file. */
+  readonly warnings: readonly string[];
+}
+
+/** A refusal for people: a line for each problem and each oddity. */
+export function refusalText({ problems, warnings }: ConfigRefusal): string {
+  const lines = [...problems, ...warnings.map((warning) => `odd: ${warning}`)];
+  return lines.map((line) => `${line}\n`).join("");
 }
 
 /**
@@ -45,12 +53,9 @@ export async function loadConfig(
     }
     const decoded = decodeConfig(text, { environment, namedFile: named !== null });
     if (decoded.ok) return ok({ ...decoded.value, path });
-    return err({
-      kind: "wrong",
-      problems: decoded.error.map((problem) =>
-        `The configuration \`${path}\` is wrong: ${problem}`
-      ),
-    });
+    const { errors, warnings } = decoded.error;
+    const problems = errors.map((error) => `The configuration \`${path}\` is wrong: ${error}`);
+    return err({ kind: "wrong", problems, warnings });
   }
   const places = candidates.map((path) => `\`${path}\``).join(" or ");
   return unreadable(
@@ -59,7 +64,7 @@ export async function loadConfig(
 }
 
 function unreadable(problem: string): Result<never, ConfigRefusal> {
-  return err({ kind: "unreadable", problems: [problem] });
+  return err({ kind: "unreadable", problems: [problem], warnings: [] });
 }
 
 async function readSmallFile(path: string): Promise<string> {

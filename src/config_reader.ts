@@ -47,9 +47,17 @@ export class KeyReader {
   folder(key: string): string {
     const given = this.#members.get(key);
     if (typeof given !== "string") return "";
-    const expanded = expandVariables(given, this.#environment);
+    const expanded = this.#expanded(key, given);
     const text = expanded.length > 1 ? expanded.replace(/\/+$/, "") : expanded;
+    this.#warnRelative(key, text);
     return this.#note(key, text, expanded === given ? "file" : "environment");
+  }
+
+  /** A path that is taken as it stands. */
+  path<F extends string | null>(key: string, fallback: F): string | F {
+    const text = this.text(key, fallback);
+    if (text !== null) this.#warnRelative(key, text);
+    return text;
   }
 
   text<F extends string | null>(key: string, fallback: F): string | F {
@@ -95,11 +103,11 @@ export class KeyReader {
   }
 
   warnUnknown(): void {
-    for (const key of this.#members.keys()) {
-      if (Object.hasOwn(PROPERTIES, key)) continue;
-      const nearest = nearestKey(key);
-      const hint = nearest === null ? "" : `; did you mean \`${nearest}\`?`;
-      this.warnings.push(`${shown(key)} is no known key and changes nothing${hint}`);
+    this.#warnUnknownOf(this.#members, PROPERTIES, "");
+    for (const [key, { properties }] of Object.entries(PROPERTIES)) {
+      const inner = this.#members.get(key);
+      if (properties === undefined || !(inner instanceof Map)) continue;
+      this.#warnUnknownOf(inner, properties, `${key}.`);
     }
   }
 
@@ -107,6 +115,43 @@ export class KeyReader {
   noteDerived(key: string, value: string): void {
     const at = this.#values.findIndex((each) => each.key === key);
     if (at >= 0) this.#values[at] = { key, value, origin: "default" };
+  }
+
+  #warnUnknownOf(
+    members: ReadonlyMap<string, JsonValue>,
+    known: Readonly<Record<string, JsonSchema>>,
+    prefix: string,
+  ): void {
+    for (const key of members.keys()) {
+      if (Object.hasOwn(known, key)) continue;
+      const nearest = nearestKey(key, Object.keys(known));
+      const hint = nearest === null ? "" : `; did you mean \`${prefix}${nearest}\`?`;
+      this.warnings.push(`${shown(prefix + key)} is no known key and changes nothing${hint}`);
+    }
+  }
+
+  /** `%` word `%` becomes the variable; an unset variable leaves its bare name. Source: agent 2.2. */
+  #expanded(key: string, text: string): string {
+    return text.replace(/%(\w+)%/g, (_, name: string) => {
+      const value = this.#environment(name);
+      if (value === undefined) {
+        this.warnings.push(
+          `\`${key}\` names the variable ${
+            shown(name)
+          }, which is not set: its bare name is used; ` +
+            "set it for the service or write the path out",
+        );
+      }
+      return value ?? name;
+    });
+  }
+
+  #warnRelative(key: string, path: string): void {
+    if (path === "" || path.startsWith("/")) return;
+    this.warnings.push(
+      `\`${key}\` is ${shown(path)}, which depends on the folder that the agent is started in; ` +
+        "begin it with /",
+    );
   }
 
   #word<W extends string>(
@@ -156,15 +201,8 @@ export class KeyReader {
   }
 }
 
-/** `%` word `%` becomes the variable; an unset variable leaves its bare name. Source: agent 2.2. */
-function expandVariables(
-  text: string,
-  environment: (name: string) => string | undefined,
-): string {
-  return text.replace(/%(\w+)%/g, (_, name: string) => environment(name) ?? name);
-}
-
-function shown(text: string): string {
+/** A text as an error shows it: quoted and cut. */
+export function shown(text: string): string {
   const cut = text.length > SHOWN_CHARACTERS
     ? `${text.slice(0, SHOWN_CHARACTERS).toWellFormed()}...`
     : text;
@@ -172,11 +210,11 @@ function shown(text: string): string {
 }
 
 /** The known key that differs least, if it differs little. */
-function nearestKey(key: string): string | null {
+function nearestKey(key: string, knownKeys: readonly string[]): string | null {
   if (key.length > LONGEST_COMPARED) return null;
   let nearest: string | null = null;
   let least = Math.max(2, Math.floor(key.length / 3)) + 1;
-  for (const known of KNOWN_CONFIG_KEYS) {
+  for (const known of knownKeys) {
     const distance = editDistance(key.toLowerCase(), known.toLowerCase());
     if (distance < least) [nearest, least] = [known, distance];
   }

@@ -67,21 +67,26 @@ export class ConfigReload implements Part {
 
   #take(loaded: Result<LoadedConfig, ConfigRefusal>, health: HealthReporter): void {
     if (!loaded.ok) {
-      const { problems } = loaded.error;
+      const { problems, warnings } = loaded.error;
       for (const problem of problems.slice(0, MAX_LOGGED_PROBLEMS)) {
         this.#logger.error("configuration is refused, the one before stays", { problem });
       }
+      this.#warn(warnings);
       const message = `The configuration before stays in use: ${problems[0] ?? "no reason given"}`;
       return health.report("STOPPED", "CONFIG_REFUSED", message);
     }
     const { config, path, values, warnings } = loaded.value;
-    for (const warning of warnings.slice(0, MAX_LOGGED_PROBLEMS)) {
-      this.#logger.warn("configuration", { warning });
-    }
+    this.#warn(warnings);
     const waiting = this.#apply(config, values);
     this.#logger.info("configuration was read again", { path, waiting: waiting.join(",") });
     const note = waiting.length === 0 ? "" : `; a restart is needed for ${waiting.join(", ")}`;
     health.report("RUNNING", "CONFIG_LOADED", `Configuration of ${path}${note}`);
+  }
+
+  #warn(warnings: readonly string[]): void {
+    for (const warning of warnings.slice(0, MAX_LOGGED_PROBLEMS)) {
+      this.#logger.warn("configuration", { warning });
+    }
   }
 
   /** Applies what has changed. Returns the keys that wait for a restart, also those that an earlier file left waiting. */

@@ -1,4 +1,4 @@
-import { configCandidates, type ConfigRefusal, loadConfig } from "../config_file.ts";
+import { configCandidates, type ConfigRefusal, loadConfig, refusalText } from "../config_file.ts";
 import type { EffectiveValue } from "../config_reader.ts";
 import CONFIG_SCHEMA from "../config_schema.json" with { type: "json" };
 import type { CommandOutput } from "./output.ts";
@@ -89,9 +89,9 @@ function lineOf({ key, value, origin }: EffectiveValue): string {
 }
 
 function refused(refusal: ConfigRefusal, json: boolean, output: CommandOutput): 1 | 2 {
-  const { kind, problems } = refusal;
-  if (json) output.out(`${JSON.stringify({ verdict: kind, errors: problems, warnings: [] })}\n`);
-  else output.err(problems.map((problem) => `${problem}\n`).join(""));
+  const { kind, problems, warnings } = refusal;
+  if (json) output.out(`${JSON.stringify({ verdict: kind, errors: problems, warnings })}\n`);
+  else output.err(refusalText(refusal));
   return kind === "wrong" ? 1 : 2;
 }
 

@@ -159,7 +159,7 @@ async function lookAround(configFile: string | null, context: Surroundings): Pro
   const settings: DoctorSettings = {
     configFile: loaded.ok ? loaded.value.path : configFile ?? candidates.find(exists) ?? null,
     configErrors: loaded.ok ? [] : loaded.error.problems,
-    configWarnings: loaded.ok ? loaded.value.warnings : [],
+    configWarnings: loaded.ok ? loaded.value.warnings : loaded.error.warnings,
     logFolder: config.logFolder,
     statusFolder: config.statusFolder,
     eventFolder: config.eventFolder,

@@ -1,5 +1,5 @@
 import type { Config } from "../config.ts";
-import { configCandidates, loadConfig } from "../config_file.ts";
+import { configCandidates, loadConfig, refusalText } from "../config_file.ts";
 import type { ConfigSource } from "../config_reload.ts";
 import type { CommandOutput } from "./output.ts";
 import { SURROUNDINGS, type Surroundings } from "./surroundings.ts";
@@ -64,7 +64,7 @@ export async function runUntilStopped(
   const load = () => loadConfig(options.configFile, candidates, control.environment);
   const loaded = await load();
   if (!loaded.ok) {
-    output.err(loaded.error.problems.map((problem) => `${problem}\n`).join(""));
+    output.err(refusalText(loaded.error));
     return 2;
   }
   const { config, warnings } = loaded.value;

@@ -69,6 +69,7 @@ Deno.test("loadConfig() names all places when there is no file", async () => {
       problems: [
         "There is no configuration at `/no/a` or `/no/b`; create one or name one with --config",
       ],
+      warnings: [],
     },
   });
 });

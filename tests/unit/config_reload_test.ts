@@ -104,7 +104,8 @@ Deno.test("run() keeps the configuration before when the file is broken, says so
     const problems = [
       "The configuration `/etc/c.json` is wrong: no valid JSON at line 1, column 2",
     ];
-    await answer(err({ kind: "wrong", problems }));
+    await answer(err({ kind: "wrong", problems, warnings: ["`x` is odd"] }));
+    assert.ok(logger.lines.some((line) => JSON.stringify(line).includes("`x` is odd")));
     assert.deepEqual(applied, []);
     assert.equal(
       health.at(-1),

@@ -21,7 +21,7 @@ function good(keys: Record<string, unknown>, context: { namedFile?: boolean } = 
 function bad(keys: unknown, text?: string): readonly string[] {
   const decoded = decode(keys, text === undefined ? {} : { text });
   assert.ok(!decoded.ok);
-  return decoded.error;
+  return decoded.error.errors;
 }
 
 Deno.test("decodeConfig() fills every default and freezes the result", () => {
@@ -137,6 +137,10 @@ Deno.test("decodeConfig() warns of an unknown key and names the nearest known on
     "`logfolder` is no known key and changes nothing; did you mean `logFolder`?",
     "`fileLogLevle` is no known key and changes nothing; did you mean `fileLogLevel`?",
     "`zzz` is no known key and changes nothing",
+  ]);
+  assert.deepEqual(good({ canonicalRequest: { mdoe: "enforce" } }).warnings, [
+    "`canonicalRequest.mdoe` is no known key and changes nothing; " +
+    "did you mean `canonicalRequest.mode`?",
   ]);
 });
 
@@ -306,6 +310,65 @@ Deno.test("decodeConfig() takes an empty text for no control socket, and a colle
   for (const otlpEndpoint of ["127.0.0.1:4318", "file:///etc/passwd", "collector"]) {
     const wrong = decode({ otlpEndpoint });
     assert.ok(!wrong.ok);
-    assert.match(wrong.error.join(), /`otlpEndpoint` must be an address/);
+    assert.equal(
+      wrong.error.errors.join(),
+      `\`otlpEndpoint\` is \`${otlpEndpoint}\`, must be a whole address such as ` +
+        "http://127.0.0.1:4318/v1/metrics",
+    );
   }
+  const secret = decode({ otlpEndpoint: "http://me:hush@127.0.0.1:4318/v1/metrics" });
+  assert.ok(!secret.ok);
+  assert.match(secret.error.errors.join(), /`otlpEndpoint` holds a user name or password/);
+  assert.ok(!JSON.stringify(secret.error).includes("hush"));
+});
+
+Deno.test("decodeConfig() tells with the errors what is odd, so that a misspelt folder is named", () => {
+  const { logFolder, eventFolder } = FOLDERS;
+  const decoded = decode({ logFolder, eventFolder, latchKeyFoler: "/k", fileLogLevel: 3 });
+  assert.ok(!decoded.ok);
+  assert.deepEqual(decoded.error, {
+    errors: [
+      "`latchKeyFolder` is missing; add it with the path of a folder",
+      "`fileLogLevel` is 3, must be one of error, warn, info, debug, trace, between quotes",
+    ],
+    warnings: [
+      "`latchKeyFoler` is no known key and changes nothing; did you mean `latchKeyFolder`?",
+    ],
+  });
+});
+
+Deno.test("decodeConfig() wants something in every path but those that may be empty", () => {
+  const empty = ["eventFolder", "latchKeyFolder", "statusFolder", "cgroupRoot", "bpfFolder"];
+  for (const key of empty) {
+    assert.deepEqual(bad({ ...FOLDERS, [key]: "" }), [
+      `\`${key}\` is "", must be the path of a folder, a text between quotes`,
+    ]);
+  }
+  assert.match(bad({ ...FOLDERS, ebpfProgramName: "" })[0] ?? "", /must be the name of a file/);
+  const { config } = good({ logFolder: "", controlSocket: "", ebpfFileFullPath: "" });
+  assert.equal(config.logFolder, null);
+  assert.equal(config.controlSocket, null);
+  assert.equal(config.ebpfFileFullPath, null);
+});
+
+Deno.test("decodeConfig() warns of paths that depend on where the agent is started, and of unset variables", () => {
+  const { warnings } = good({
+    logFolder: "logs",
+    eventFolder: "%UNSET%/e",
+    controlSocket: "run/control.sock",
+    ebpfFileFullPath: "%BASE%/x.o",
+    statusFolder: "/s",
+  });
+  const relative = (key: string, path: string) =>
+    `\`${key}\` is \`${path}\`, which depends on the folder that the agent is started in; ` +
+    "begin it with /";
+  assert.deepEqual(warnings, [
+    relative("logFolder", "logs"),
+    "`eventFolder` names the variable `UNSET`, which is not set: its bare name is used; " +
+    "set it for the service or write the path out",
+    relative("eventFolder", "UNSET/e"),
+    relative("ebpfFileFullPath", "%BASE%/x.o"),
+    relative("controlSocket", "run/control.sock"),
+  ]);
+  assert.deepEqual(good({}).warnings, []);
 });

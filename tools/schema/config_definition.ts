@@ -15,6 +15,11 @@ function text(description: string, errorMessage = "a text between quotes") {
   return z.string().register(z.globalRegistry, { description, errorMessage });
 }
 
+/** A text of which nothing would be left to work with if it were empty. */
+function filled(description: string, errorMessage: string) {
+  return z.string().check(z.regex(/^./)).register(z.globalRegistry, { description, errorMessage });
+}
+
 function words(description: string, choices: readonly string[]) {
   return z.string().register(z.globalRegistry, {
     description: `${description} An unknown word is only warned of.`,
@@ -52,9 +57,9 @@ const anything = z.optional(z.any());
 /** The configuration. Keys that it does not know are warned of. */
 export const CONFIG_DEFINITION = z.object({
   logFolder: text("Log and audit log; the empty text: none are kept.", FOLDER),
-  eventFolder: text("Events that wait to be sent.", FOLDER),
-  latchKeyFolder: text("The key and what else only root may see.", FOLDER),
-  statusFolder: z.optional(text("Status document and dumps of rules.", FOLDER)),
+  eventFolder: filled("Events that wait to be sent.", FOLDER),
+  latchKeyFolder: filled("The key and what else only root may see.", FOLDER),
+  statusFolder: z.optional(filled("Status document and dumps of rules.", FOLDER)),
   pollKeyStatusIntervalInSeconds: z._default(
     integer("How often the host is asked.", 1, DAY_S),
     defaults.pollKeyStatusIntervalInSeconds,
@@ -72,12 +77,15 @@ export const CONFIG_DEFINITION = z.object({
     defaults.telemetryIntervalInSeconds,
   ),
   ebpfFileFullPath: z.optional(text("First choice for the file of the kernel programs.")),
-  ebpfProgramName: z._default(text("Name of that file."), defaults.ebpfProgramName),
+  ebpfProgramName: z._default(
+    filled("Name of that file.", "the name of a file, a text between quotes"),
+    defaults.ebpfProgramName,
+  ),
   cgroupRoot: z._default(
-    text("The cgroup whose processes are redirected.", FOLDER),
+    filled("The cgroup whose processes are redirected.", FOLDER),
     defaults.cgroupRoot,
   ),
-  bpfFolder: z._default(text("Where the programs are pinned.", FOLDER), defaults.bpfFolder),
+  bpfFolder: z._default(filled("Where the programs are pinned.", FOLDER), defaults.bpfFolder),
   fileLogLevel: z._default(words("Least severe lines of the log.", level), defaults.fileLogLevel),
   fileLogLevelForEvents: z.optional(words("Least severe lines that become events.", level)),
   fileLogLevelForSystemEvents: z._default(

@@ -33,15 +33,17 @@ Deno.test("configCommand() check ends with 1 for what is odd, and names the near
   }));
 
 Deno.test("configCommand() check ends with 1 for what is wrong, and tells all of it", () =>
-  withConfig({ logFolder: 1, cgroupRoot: 2 }, async (file) => {
+  withConfig({ logFolder: 1, cgroupRoot: 2, cgroupRot: "/c" }, async (file) => {
     const { code, out, err } = await run("check", file);
     assert.equal(code, 1);
     assert.equal(out, "");
     assert.match(err, /`logFolder` is 1, must be the path of a folder/);
     assert.match(err, /`cgroupRoot` is 2, must be/);
+    assert.match(err, /^odd: `cgroupRot` is no known key .* did you mean `cgroupRoot`\?$/m);
     const told = JSON.parse((await run("check", file, "--json")).out);
     assert.equal(told.verdict, "wrong");
     assert.equal(told.errors.length, 2);
+    assert.equal(told.warnings.length, 1);
     assert.equal((await run("show", file)).code, 1);
   }));
 
