@@ -362,10 +362,10 @@ export class Libbpf {
   }
 
   /**
-   * Ids of the programs that run at an attach point for processes of a cgroup, in the order of running; those of the cgroups
-   * above are among them. At most 1,024. @throws ErrnoError
+   * Ids of the programs at an attach point of a cgroup, at most 1,024: those that run for its processes, in that order, with
+   * those of the cgroups above among them; or only those that were attached to it. @throws ErrnoError
    */
-  programsAt(cgroup: Fd, attachType: number): number[] {
+  programsAt(cgroup: Fd, attachType: number, which: "running" | "attached"): number[] {
     const ids = new StructBuffer(4 * MAX_PROGRAMS);
     const count = new StructBuffer(4);
     count.setU32(0, MAX_PROGRAMS);
@@ -373,7 +373,7 @@ export class Libbpf {
       this.#symbols.bpf_prog_query(
         cgroup.number,
         attachType,
-        BPF_F_QUERY_EFFECTIVE,
+        which === "running" ? BPF_F_QUERY_EFFECTIVE : 0,
         null,
         ids.bytes,
         count.bytes,

@@ -7,6 +7,8 @@ export type {
   Dialled,
   KernelView,
   LinkFacts,
+  PlacedProgram,
+  PlacedPrograms,
   ProgramFacts,
   RedirectionFacts,
   Space,

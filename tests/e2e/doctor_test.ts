@@ -122,8 +122,38 @@ e2eTest("doctor finds nothing at a healthy agent, and each fault where it is", {
     const report = await doctor(scene);
     await bpftool("cgroup", "detach", sandbox.cgroup, "cgroup_inet4_connect", ...named);
     await Deno.remove(pins, { recursive: true });
-    objects(report, "foreign-programs", "WARN", /connect4 also runs program \d+ `vendor_counts`/);
+    objects(
+      report,
+      "foreign-programs",
+      "WARN",
+      /^connect4 of \S+ also runs program \d+ `vendor_counts`/,
+    );
     assert.equal(report.code, 1);
+  });
+
+  await scene.step("programs on a cgroup below, and on one above", async () => {
+    const { sandbox } = world;
+    const object = await compileBpf("other_vendor.bpf.c", `${sandbox.folder}/vendor.o`);
+    const pins = `${sandbox.folder}/bpf/vendor`;
+    const pod = `${sandbox.cgroup}/pod`;
+    await Deno.mkdir(pod);
+    await bpftool("prog", "loadall", object, pins);
+    await bpftool(
+      ...["cgroup", "attach", pod, "cgroup_inet4_connect", "pinned", `${pins}/vendor_refuses`],
+      "multi",
+    );
+    const below = await doctor(scene);
+    const config = JSON.parse(await Deno.readTextFile(world.configFile));
+    const inner = `${sandbox.folder}/inner.json`;
+    await Deno.writeTextFile(inner, JSON.stringify({ ...config, cgroupRoot: pod }));
+    const above = await doctor(scene, inner);
+    await Deno.remove(pins, { recursive: true });
+    await Deno.remove(pod);
+    const { found } = below.of("foreign-programs");
+    objects(below, "foreign-programs", "WARN", /program \d+ `vendor_refuses`.*which can change/);
+    assert.ok(found.startsWith(`connect4 of ${pod} runs program `), found);
+    const seen = above.of("foreign-programs").found;
+    assert.ok(seen.includes(`connect4 of ${sandbox.cgroup} runs program `), seen);
   });
 
   await scene.step("a host that wants nothing redirected: nothing is dialled", async () => {

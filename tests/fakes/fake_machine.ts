@@ -147,6 +147,13 @@ export function goodKernel(redirection: RedirectionFacts = goodRedirection()): K
   return {
     cgroup: () => "/sys/fs/cgroup",
     redirection: () => redirection,
+    placedPrograms: () => ({
+      programs: redirection.attachPoints.flatMap(({ name, programs }) =>
+        programs.map((program) => ({ ...program, point: name, place: "/sys/fs/cgroup" }))
+      ),
+      below: 12,
+      isWhole: true,
+    }),
     space: () => ({
       isReadOnly: false,
       totalBytes: 10e9,

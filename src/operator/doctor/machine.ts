@@ -49,6 +49,24 @@ export interface AttachPoint {
   readonly programs: readonly ProgramFacts[];
 }
 
+/** A program that was attached to a cgroup at or near the agent's. */
+export interface PlacedProgram extends ProgramFacts {
+  /** Such as `connect4`. */
+  readonly point: string;
+  /** Path of the cgroup. */
+  readonly place: string;
+}
+
+/** The programs at and around the agent's cgroup. */
+export interface PlacedPrograms {
+  /** Of the cgroup and those above it at all of our attach points, of those below at the ones that decide where to connect. */
+  readonly programs: readonly PlacedProgram[];
+  /** Cgroups below that were looked at. */
+  readonly below: number;
+  /** Whether those are all. */
+  readonly isWhole: boolean;
+}
+
 /** What the agent told its kernel programs. */
 export interface AgentSettings {
   readonly pid: number;
@@ -97,6 +115,7 @@ export interface KernelView {
   /** The cgroup that the agent attaches to. @throws Error with the remedy when there is none */
   cgroup(): string;
   redirection(): RedirectionFacts;
+  placedPrograms(): PlacedPrograms;
   space(path: string): Space;
   clockDiscipline(): { readonly isSynchronised: boolean; readonly maxErrorMs: number };
   /** How far a hardware clock, such as the hypervisor's, is ahead of the system's, milliseconds. */

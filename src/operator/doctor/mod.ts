@@ -19,6 +19,8 @@ export type {
   KernelView,
   LinkFacts,
   Machine,
+  PlacedProgram,
+  PlacedPrograms,
   ProgramFacts,
   RedirectionFacts,
   Space,

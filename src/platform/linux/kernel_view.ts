@@ -11,6 +11,8 @@ import type {
   Dialled,
   KernelView,
   LinkFacts,
+  PlacedProgram,
+  PlacedPrograms,
   ProgramFacts,
   RedirectionFacts,
   Space,
@@ -25,7 +27,7 @@ import {
   PROGRAMS,
   RECORD_CAPACITY,
 } from "./linux_redirector.ts";
-import { findCgroup, OWN_BPF_MOUNT } from "./mounts.ts";
+import { CGROUP2_MAGIC, findCgroup, OWN_BPF_MOUNT } from "./mounts.ts";
 import { processStartTicks } from "./process_start.ts";
 import {
   addressAt,
@@ -54,6 +56,11 @@ const POINT_NAMES: Readonly<Record<string, string>> = Object.freeze({
   redirect_connect4: "connect4",
   redirect_connect6: "connect6",
 });
+
+/** Those of our programs beside which another one can send a connection elsewhere. */
+const CONNECT_PROGRAMS = PROGRAMS.filter(([program]) => program.startsWith("redirect_"));
+/** Cgroups that are looked at below the agent's; a machine with more is told so. */
+const MOST_CGROUPS_BELOW = 2_000;
 
 /** Opens what Linux knows of an agent. Libraries that are not there are told, not thrown. */
 export function openLinuxDiagnostics(options: DiagnosticsOptions): Diagnostics {
@@ -134,7 +141,7 @@ export class LinuxKernelView implements KernelView {
           this.#link(program, attachType, BigInt(cgroupId), pins)
         ),
         attachPoints: PROGRAMS.map(([program, attachType]) =>
-          this.#attachPoint(POINT_NAMES[program] ?? program, cgroup, attachType)
+          this.#attachPoint(pointName(program), cgroup, attachType)
         ),
         agent: settingsOf(maps.get("settings")),
         heartbeatAgeMs: this.#heartbeatAgeMs(maps.get("heartbeat")),
@@ -183,11 +190,40 @@ export class LinuxKernelView implements KernelView {
   }
 
   #attachPoint(name: string, cgroup: Fd, attachType: number): AttachPoint {
-    const programs = this.#libbpf.programsAt(cgroup, attachType).map((id): ProgramFacts => {
-      const info = this.#libbpf.programInfo(id);
-      return { id, name: info?.name ?? "", uid: info?.uid ?? 0 };
-    });
+    const programs = this.#libbpf.programsAt(cgroup, attachType, "running")
+      .map((id) => this.#program(id));
     return { name, programs };
+  }
+
+  placedPrograms(): PlacedPrograms {
+    const own = this.cgroup();
+    const near = [own, ...cgroupsAbove(this.#libc, own)];
+    const { paths, isWhole } = cgroupsBelow(own);
+    const programs = [
+      ...near.flatMap((place) => this.#attachedTo(place, PROGRAMS)),
+      ...paths.flatMap((place) => this.#attachedTo(place, CONNECT_PROGRAMS)),
+    ];
+    return { programs, below: paths.length, isWhole };
+  }
+
+  #attachedTo(place: string, points: readonly typeof PROGRAMS[number][]): PlacedProgram[] {
+    let cgroup: Fd;
+    try {
+      cgroup = this.#libc.openFolderForReading(place);
+    } catch {
+      // It was removed meanwhile.
+      return [];
+    }
+    using opened = cgroup;
+    return points.flatMap(([program, attachType]) =>
+      this.#libbpf.programsAt(opened, attachType, "attached")
+        .map((id) => ({ ...this.#program(id), point: pointName(program), place }))
+    );
+  }
+
+  #program(id: number): ProgramFacts {
+    const info = this.#libbpf.programInfo(id);
+    return { id, name: info?.name ?? "", uid: info?.uid ?? 0 };
   }
 
   #heartbeatAgeMs(map: BpfMap | undefined): number | null {
@@ -211,6 +247,44 @@ export class LinuxKernelView implements KernelView {
       }
       return [name, sum];
     }));
+  }
+}
+
+function pointName(program: string): string {
+  return POINT_NAMES[program] ?? program;
+}
+
+/** The nearest first. */
+function cgroupsAbove(libc: Libc, path: string): string[] {
+  const above: string[] = [];
+  for (let at = path.replace(/\/[^/]+$/, ""); at !== ""; at = at.replace(/\/[^/]+$/, "")) {
+    if (libc.fileSystemType(at) !== CGROUP2_MAGIC) break;
+    above.push(at);
+  }
+  return above;
+}
+
+function cgroupsBelow(
+  path: string,
+): { readonly paths: readonly string[]; readonly isWhole: boolean } {
+  const paths: string[] = [];
+  for (let at = -1; at < paths.length; at++) {
+    const parent = paths[at] ?? path;
+    for (const name of foldersIn(parent)) {
+      if (paths.length >= MOST_CGROUPS_BELOW) return { paths, isWhole: false };
+      paths.push(`${parent}/${name}`);
+    }
+  }
+  return { paths, isWhole: true };
+}
+
+function foldersIn(path: string): string[] {
+  try {
+    return [...Deno.readDirSync(path)].filter(({ isDirectory }) => isDirectory)
+      .map(({ name }) => name);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
   }
 }
 

@@ -2,7 +2,7 @@ import type { Libc } from "../../../ffi/libc.ts";
 import { AgentError } from "../../runtime/errors.ts";
 
 /** Magic numbers of `statfs`. Source: linux/magic.h. */
-const CGROUP2_MAGIC = 0x63677270;
+export const CGROUP2_MAGIC = 0x63677270;
 const BPF_FS_MAGIC = 0xcafe4a11;
 
 /** The first mount point of a file system type in the text of /proc/self/mountinfo; `null` when there is none. Source: proc(5). */

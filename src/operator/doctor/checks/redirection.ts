@@ -1,4 +1,5 @@
 import { type Check, fail, fine, judge, type Problem, warn } from "../check.ts";
+import type { PlacedProgram } from "../machine.ts";
 import type { Situation } from "../situation.ts";
 
 /** A heartbeat that is older makes the kernel let audited targets through. */
@@ -62,25 +63,52 @@ export const attachPoints: Check = {
 
 const MENDS = "a running agent mends it within seconds";
 
-/** Programs of others beside ours: they may change or refuse connections before or after ours have. */
+/**
+ * Programs of others around ours: on the same cgroup or one above, whose programs run after ours, or on one below, whose
+ * programs run before. They may change or refuse connections. What runs for the cgroup but was attached to none that can be
+ * seen stands above the root of this cgroup namespace.
+ */
 export const foreignPrograms: Check = {
   name: "foreign-programs",
-  title: "programs of others beside ours",
+  title: "programs of others around ours",
+  limitMs: 2_000,
   run(situation) {
+    const { kernel } = situation;
     const { links, attachPoints } = situation.redirection();
-    const ours = new Set(links.map(({ programId }) => programId));
-    const problems = attachPoints.flatMap(({ name, programs }) =>
-      programs.filter(({ id }) => !ours.has(id)).map((program) =>
-        warn(
-          `${name} also runs program ${program.id} \`${program.name}\`, loaded by user ${program.uid}` +
-            (DECIDING_POINTS.has(name) ? ", which can change where connections go" : ""),
-          `find whose it is: bpftool prog show id ${program.id}`,
-        )
-      )
+    const { programs, below, isWhole } = kernel.placedPrograms();
+    const placed = new Set(programs.map(({ id }) => id));
+    const unplaced = attachPoints.flatMap(({ name: point, programs }) =>
+      programs.filter(({ id }) => !placed.has(id))
+        .map((program) => ({ ...program, point, place: "a cgroup above" }))
     );
-    return judge(problems, `none at ${attachPoints.map(({ name }) => name).join(", ")}`);
+    const ours = new Set(links.map(({ programId }) => programId));
+    const own = kernel.cgroup();
+    const foreign = [...programs, ...unplaced].filter(({ id }) => !ours.has(id));
+    // Not all may be told: those that can do most come first.
+    foreign.sort((left, right) => Number(isDeciding(right)) - Number(isDeciding(left)));
+    const problems = foreign.map((program) => {
+      const { id, name, uid, point, place } = program;
+      return warn(
+        `${point} of ${place} ${place === own ? "also " : ""}runs program ${id} \`${name}\`, ` +
+          `loaded by user ${uid}` +
+          (isDeciding(program) ? ", which can change where connections go" : ""),
+        `find whose it is: bpftool prog show id ${id}`,
+      );
+    });
+    if (!isWhole) {
+      problems.push(warn(
+        `there are more than ${below} cgroups below ${own}; the others were not looked at`,
+        `look at all of them: bpftool cgroup tree ${own}`,
+      ));
+    }
+    const points = attachPoints.map(({ name }) => name).join(", ");
+    return judge(problems, `none at ${points} of ${own}, and none on the ${below} cgroups below`);
   },
 };
+
+function isDeciding({ point }: PlacedProgram): boolean {
+  return DECIDING_POINTS.has(point);
+}
 
 /** Whether the process that the kernel programs belong to lives and beats. */
 export const agentProcess: Check = {

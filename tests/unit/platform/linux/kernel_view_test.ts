@@ -57,13 +57,18 @@ function viewOf(
   maps: Readonly<Record<string, Entries>>,
   links: Readonly<Record<string, { cgroupId: bigint; attachType: number }>> = {},
   fileSystem = BPF_FS_MAGIC,
+  cgroupRoot = "/",
 ) {
   const opened: string[] = [];
   let closed = 0;
   const names = new Map<unknown, string>();
   const libc = {
-    fileSystemType: (path: string) => path === "/" ? CGROUP2_MAGIC : fileSystem,
-    openFolderForReading: () => FD,
+    fileSystemType: (path: string) =>
+      path === "/" || path.includes("/cgroups") ? CGROUP2_MAGIC : fileSystem,
+    openFolderForReading(path: string) {
+      if (path.endsWith("/vanished")) throw new Error("ENOENT");
+      return FD;
+    },
     bootNs: () => 5_000_000_000n,
     netnsCookie: () => 17n,
     dialOnce: (_: number[], port: number) => ({
@@ -101,11 +106,12 @@ function viewOf(
         [Symbol.dispose]: () => void closed++,
       };
     },
-    programsAt: () => [7, 8],
+    programsAt: (_: Fd, attachType: number, which: "running" | "attached") =>
+      which === "running" ? [7, 8] : attachType === ATTACH_TYPE.CGROUP_INET4_CONNECT ? [7] : [],
     programInfo: (id: number) => id === 7 ? { id, name: "ours", uid: 0 } : null,
     possibleCpus: () => 2,
   } as unknown as Libbpf;
-  const view = new LinuxKernelView(libc, libbpf, { cgroupRoot: "/", bpfFolder: "/tmp" });
+  const view = new LinuxKernelView(libc, libbpf, { cgroupRoot, bpfFolder: "/tmp" });
   return { view, opened, closed: () => closed };
 }
 
@@ -184,6 +190,30 @@ Deno.test("redirection() without a BPF file system opens no pin and mounts none"
   assert.deepEqual(facts.targets, []);
   assert.deepEqual(facts.counters, {});
   assert.deepEqual(opened, []);
+});
+
+Deno.test("placedPrograms() looks at the cgroup, at those above while they are cgroups, and at all below", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const own = `${folder}/cgroups/a/own`;
+    for (const name of ["pod/container", "vanished"]) {
+      await Deno.mkdir(`${own}/${name}`, { recursive: true });
+    }
+    await Deno.writeTextFile(`${own}/cgroup.procs`, "");
+    const { view } = viewOf({}, {}, 0, own);
+    const { programs, below, isWhole } = view.placedPrograms();
+    assert.deepEqual([below, isWhole], [3, true]);
+    assert.deepEqual(programs[0], { id: 7, name: "ours", uid: 0, point: "connect4", place: own });
+    assert.deepEqual(programs.map(({ place }) => place.slice(folder.length)).sort(), [
+      "/cgroups",
+      "/cgroups/a",
+      "/cgroups/a/own",
+      "/cgroups/a/own/pod",
+      "/cgroups/a/own/pod/container",
+    ]);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });
 
 Deno.test("dial() names the error, deviceClockAheadMs() compares with the wall clock, the rest is passed on", () => {

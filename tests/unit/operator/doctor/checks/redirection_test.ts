@@ -6,11 +6,12 @@ import {
   occupancy,
   pins,
 } from "../../../../../src/operator/doctor/checks/redirection.ts";
-import type { LinkFacts } from "../../../../../src/operator/doctor/mod.ts";
+import type { LinkFacts, PlacedPrograms } from "../../../../../src/operator/doctor/mod.ts";
 import assert from "node:assert/strict";
 import { checkTests } from "../../../../fakes/doctor_cases.ts";
 import {
   AGENT_PID,
+  type FakeMachine,
   goodKernel,
   goodMachine,
   goodRedirection,
@@ -80,26 +81,58 @@ checkTests("attachPoints", attachPoints, /all 7 programs run/, {
   },
 });
 
+const VENDOR = { id: 900, name: "vendor", uid: 12 };
 const withForeign = (point: string) =>
   good.attachPoints.map((each) =>
-    each.name === point
-      ? { ...each, programs: [...each.programs, { id: 900, name: "vendor", uid: 12 }] }
-      : each
+    each.name === point ? { ...each, programs: [...each.programs, VENDOR] } : each
   );
 
-checkTests("foreignPrograms", foreignPrograms, /^none at sockops.*connect6$/, {
-  "one that may change where connections go": {
-    redirection: { attachPoints: withForeign("connect4") },
-    outcome: "WARN",
-    found: /connect4 also runs program 900 `vendor`, loaded by user 12, which can change/,
-    remedy: /bpftool prog show id 900/,
+const placing = (change: Partial<PlacedPrograms>) => (machine: FakeMachine) => {
+  const kernel = goodKernel();
+  machine.kernel = { ...kernel, placedPrograms: () => ({ ...kernel.placedPrograms(), ...change }) };
+};
+
+checkTests(
+  "foreignPrograms",
+  foreignPrograms,
+  /^none at sockops.*connect6 of \/sys\/fs\/cgroup, and none on the 12 cgroups below$/,
+  {
+    "one that may change where connections go": {
+      redirection: { attachPoints: withForeign("connect4") },
+      outcome: "WARN",
+      found:
+        /^connect4 of \/sys\/fs\/cgroup also runs program 900 `vendor`, loaded by user 12, which can change/,
+      remedy: /bpftool prog show id 900/,
+    },
+    "one elsewhere": {
+      redirection: { attachPoints: withForeign("bind4") },
+      outcome: "WARN",
+      found: /bind4 of \/sys\/fs\/cgroup also runs program 900 `vendor`, loaded by user 12$/,
+    },
+    "one on a cgroup below": {
+      break: placing({
+        programs: [{ ...VENDOR, point: "connect6", place: "/sys/fs/cgroup/pod" }],
+      }),
+      outcome: "WARN",
+      found:
+        /^connect6 of \/sys\/fs\/cgroup\/pod runs program 900 `vendor`, loaded by user 12, which/,
+    },
+    "one above what can be seen": {
+      break: (machine) => {
+        const kernel = goodKernel({ ...good, attachPoints: withForeign("connect4") });
+        machine.kernel = { ...kernel, placedPrograms: () => goodKernel().placedPrograms() };
+      },
+      outcome: "WARN",
+      found: /^connect4 of a cgroup above runs program 900 `vendor`/,
+    },
+    "more cgroups than are looked at": {
+      break: placing({ below: 2_000, isWhole: false }),
+      outcome: "WARN",
+      found: /^there are more than 2000 cgroups below \/sys\/fs\/cgroup/,
+      remedy: /bpftool cgroup tree \/sys\/fs\/cgroup/,
+    },
   },
-  "one elsewhere": {
-    redirection: { attachPoints: withForeign("bind4") },
-    outcome: "WARN",
-    found: /bind4 also runs program 900 `vendor`, loaded by user 12$/,
-  },
-});
+);
 
 checkTests("agentProcess", agentProcess, /process 4711, last heartbeat 900 ms ago/, {
   "no agent": { redirection: { agent: null }, outcome: "FAIL", found: /know no agent/ },
