@@ -12,10 +12,10 @@ async function execute(command: CommandLine): Promise<number> {
     case "help":
       return (await import("./src/commands/help.ts")).helpCommand(output);
     case "usage":
-      return (await import("./src/commands/help.ts")).usageError(command.error, output);
+      return (await import("./src/commands/help.ts")).usageError(command, output);
     case "status": {
       const { statusCommand } = await import("./src/commands/status.ts");
-      return await statusCommand(command.waitSeconds, output);
+      return await statusCommand(command.options, output);
     }
     case "simulator": {
       const { simulatorCommand } = await import("./src/commands/simulator.ts");

@@ -173,7 +173,7 @@ async function superviseAgent(
     observer: new ControlObserver(requests, feed, clock),
     upstream,
     localEndpoints: {
-      provision: (headers) => provision.answer(headers),
+      provision: (headers, uid) => provision.answer(headers, uid),
       aggregatedStatus: () => status.document("compact"),
     },
     logger: logger.child("proxy"),

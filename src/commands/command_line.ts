@@ -2,7 +2,7 @@
 export type CommandLine =
   | { readonly kind: "service" }
   | { readonly kind: "console"; readonly configFile: string | null }
-  | { readonly kind: "status"; readonly waitSeconds: number }
+  | { readonly kind: "status"; readonly options: StatusOptions }
   | { readonly kind: "version" }
   | { readonly kind: "simulator"; readonly args: readonly string[] }
   | { readonly kind: "audit"; readonly args: readonly string[] }
@@ -12,7 +12,17 @@ export type CommandLine =
   | { readonly kind: "inspect"; readonly args: readonly string[] }
   | { readonly kind: "config"; readonly args: readonly string[] }
   | { readonly kind: "help" }
-  | { readonly kind: "usage"; readonly error: string };
+  | { readonly kind: "usage"; readonly error: string; readonly exitCode: 2 | 64 };
+
+/** How `--status` asks and answers. */
+export interface StatusOptions {
+  /** How long since the start of the process an unfinished answer is asked for again. */
+  readonly waitSeconds: number;
+  /** One JSON object on the standard output instead of text. */
+  readonly json: boolean;
+  /** An exit code for each outcome, wrong usage included, instead of 0, 1 and 2. */
+  readonly detailedExitCodes: boolean;
+}
 
 /** What was found, before it is decided what it means together. */
 interface Found {
@@ -20,6 +30,8 @@ interface Found {
   version: boolean;
   status: boolean;
   console: boolean;
+  json: boolean;
+  detailedExitCodes: boolean;
   waitSeconds: number | null;
   configFile: string | null;
 }
@@ -41,16 +53,26 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
     version: false,
     status: false,
     console: false,
+    json: false,
+    detailedExitCodes: false,
     waitSeconds: null,
     configFile: null,
   };
   const rest = [...args];
   while (rest.length > 0) {
     const error = readOne(rest, found);
-    if (error !== null) return { kind: "usage", error };
+    if (error !== null) return usage(error, args);
   }
-  return decide(found);
+  const error = oddCombination(found);
+  return error === null ? decide(found) : usage(error, args);
 }
+
+/** By default the code is that of a failed provisioning too, as callers know it; who wants to tell them apart says so. */
+function usage(error: string, args: readonly string[]): CommandLine {
+  return { kind: "usage", error, exitCode: args.includes(DETAILED_EXIT_CODES) ? 64 : 2 };
+}
+
+const DETAILED_EXIT_CODES = "--detailed-exit-codes";
 
 /** Takes one argument, with its value, from the front of `rest`. Returns what is wrong with it, or `null`. */
 function readOne(rest: string[], found: Found): string | null {
@@ -73,7 +95,9 @@ function readOne(rest: string[], found: Found): string | null {
   return null;
 }
 
-const FLAGS: ReadonlyMap<string, "help" | "version" | "status" | "console"> = new Map([
+type Flag = "help" | "version" | "status" | "console" | "json" | "detailedExitCodes";
+
+const FLAGS: ReadonlyMap<string, Flag> = new Map<string, Flag>([
   ["-h", "help"],
   ["--help", "help"],
   ["help", "help"],
@@ -82,6 +106,8 @@ const FLAGS: ReadonlyMap<string, "help" | "version" | "status" | "console"> = ne
   ["-s", "status"],
   ["--status", "status"],
   ["console", "console"],
+  ["--json", "json"],
+  [DETAILED_EXIT_CODES, "detailedExitCodes"],
 ]);
 
 function readWait(text: string | null, found: Found): string | null {
@@ -92,16 +118,32 @@ function readWait(text: string | null, found: Found): string | null {
   return null;
 }
 
+/** What was given without the command that it belongs to; `null` when nothing was. */
+function oddCombination(found: Found): string | null {
+  if (found.help) return null;
+  const ofStatus: readonly [boolean, string][] = [
+    [found.waitSeconds !== null, "--wait"],
+    [found.json, "--json"],
+    [found.detailedExitCodes, DETAILED_EXIT_CODES],
+  ];
+  for (const [given, name] of ofStatus) {
+    if (given && !found.status) return `\`${name}\` goes together with \`--status\` only`;
+  }
+  return found.configFile !== null && !found.console
+    ? "`--config` goes together with `console` only"
+    : null;
+}
+
 function decide(found: Found): CommandLine {
   if (found.help) return { kind: "help" };
-  if (found.waitSeconds !== null && !found.status) {
-    return { kind: "usage", error: "`--wait` goes together with `--status` only" };
-  }
-  if (found.configFile !== null && !found.console) {
-    return { kind: "usage", error: "`--config` goes together with `console` only" };
-  }
   if (found.version) return { kind: "version" };
-  if (found.status) return { kind: "status", waitSeconds: found.waitSeconds ?? 0 };
+  if (found.status) {
+    const { waitSeconds, json, detailedExitCodes } = found;
+    return {
+      kind: "status",
+      options: { waitSeconds: waitSeconds ?? 0, json, detailedExitCodes },
+    };
+  }
   if (found.console) return { kind: "console", configFile: found.configFile };
   return { kind: "service" };
 }

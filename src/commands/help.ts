@@ -1,6 +1,7 @@
 import type { CommandOutput } from "./output.ts";
 
-const USAGE = `Usage: azure-proxy-agent [--status [--wait SECONDS]] | --version | COMMAND
+const USAGE =
+  `Usage: azure-proxy-agent [--status [--wait SECONDS] [--json] [--detailed-exit-codes]] | --version | COMMAND
 
 Guards the metadata endpoints of a virtual machine: every request is attributed to its process, authorised, signed and recorded.
 
@@ -8,6 +9,8 @@ Guards the metadata endpoints of a virtual machine: every request is attributed 
   console [--config FILE]  run in the foreground until Enter, SIGINT or SIGTERM
   -s, --status             ask the running agent whether provisioning has finished
   -w, --wait SECONDS       with --status: keep asking for so long
+  --json                   with --status: one JSON object instead of text
+  --detailed-exit-codes    with --status: 3 no agent answers, 4 its answer is of no use, 64 wrong usage
   -v, --version            print the version
   config check|show ...    is a configuration right, and what counts in the end; see config --help
   top [options]            show live who calls what, how fast, with what verdict; see top --help
@@ -28,7 +31,10 @@ export function helpCommand(output: CommandOutput): number {
 }
 
 /** Says what is wrong with the command line and prints how the program is used. Returns the exit code. Source: agent 5.1. */
-export function usageError(error: string, output: CommandOutput): number {
+export function usageError(
+  { error, exitCode }: { readonly error: string; readonly exitCode: number },
+  output: CommandOutput,
+): number {
   output.err(`${error}\n\n${USAGE}`);
-  return 2;
+  return exitCode;
 }

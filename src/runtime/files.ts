@@ -75,7 +75,8 @@ export async function replaceFile(
   await Deno.rename(temporaryPath, path);
 }
 
-async function removeIfThere(path: string): Promise<void> {
+/** Removes a file; none is as good. @throws Deno.errors.* when it can be found and not removed */
+export async function removeIfThere(path: string): Promise<void> {
   try {
     await Deno.remove(path);
   } catch (error) {

@@ -130,6 +130,11 @@ e2eTest("--version and --status", { label: "words", started: false }, async (sce
   const alone = await program(scene, ["--status", "--wait", "1"]);
   assert.equal(alone.code, 1);
   assert.match(alone.stdout, /^Failed to query the current provision state with error: .+\.\n$/);
+  const detailed = ["--status", "--json", "--detailed-exit-codes"];
+  const missing = await program(scene, detailed);
+  assert.deepEqual([missing.code, JSON.parse(missing.stdout).outcome], [3, "unreachable"]);
+  const misused = await program(scene, [...detailed, "--nonsense"]);
+  assert.deepEqual([misused.code, misused.stdout], [64, ""]);
 
   await world.spawnAgent();
   const waited = await program(scene, ["--status", "--wait", "15"]);
@@ -138,6 +143,11 @@ e2eTest("--version and --status", { label: "words", started: false }, async (sce
   const began = performance.now();
   assert.equal((await program(scene, ["--status", "--wait", "5"])).code, 0);
   assert.ok(performance.now() - began < 4_000, "a finished state is not waited for");
+  const { code, stdout } = await program(scene, detailed);
+  const { elapsedMs, ...told } = JSON.parse(stdout);
+  assert.ok(elapsedMs > 0);
+  const finished = { outcome: "finished", exitCode: 0, finished: true, missing: [], error: null };
+  assert.deepEqual([code, told], [0, { ...finished, queries: 1 }]);
 });
 
 e2eTest("the status document: shape and order as other programs know them", {

@@ -39,6 +39,7 @@ export class ProxyStand implements AsyncDisposable {
   readonly snapshot: Cell<AgentSnapshot>;
   readonly proxy: Proxy;
   provisionHeaders: readonly HeaderField[] = [];
+  provisionUid: number | null | undefined;
   readonly #upstream: Upstream;
   readonly #clients: RawClient[] = [];
   readonly #stop = new AbortController();
@@ -76,8 +77,9 @@ export class ProxyStand implements AsyncDisposable {
       ...(options.observer === undefined ? {} : { observer: options.observer }),
       upstream: this.#upstream,
       localEndpoints: {
-        provision: (headers) => {
+        provision: (headers, uid) => {
           this.provisionHeaders = headers;
+          this.provisionUid = uid;
           return { finished: true, errorMessage: "" };
         },
         aggregatedStatus: () => `{"status":"here"}`,

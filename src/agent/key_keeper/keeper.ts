@@ -165,7 +165,8 @@ export class KeyKeeper implements Part {
 
   /** Facts for the status document. */
   facts(): KeyLatchFacts {
-    const key = heldKey(this.#latch)?.key ?? null;
+    // One that was kept for the time before the host is heard is held, too.
+    const { key } = this.#options.snapshot.get();
     const ids = this.#status === null ? { wireserver: "", imds: "" } : ruleIds(this.#status);
     const facts = {
       secureChannelState: this.#channel,
@@ -323,9 +324,9 @@ export class KeyKeeper implements Part {
     const { clock } = this.#options;
     const channelBefore = this.#channel;
     const heldBefore = heldKey(this.#latch);
-    this.#channel = channelState(status);
     const policy = await this.#policyOf(status, health);
     this.#recalledMs = null;
+    this.#channel = channelState(status);
     let stepped = step(this.#latch, {
       kind: "status",
       wantsKey: isLatchedState(this.#channel),
@@ -334,6 +335,8 @@ export class KeyKeeper implements Part {
     });
     while (true) {
       this.#latch = stepped.next;
+      // INVARIANT: from the moment that a key is wanted and not held, nobody hears that provisioning is finished.
+      if (!this.#isSettled() && this.#isReady) this.#setReady(false);
       const { effect } = stepped;
       if (effect?.kind !== "load") this.#publish(policy);
       if (effect === null) break;
@@ -451,12 +454,18 @@ export class KeyKeeper implements Part {
     this.#noteNaming(health, held, isNewKey);
     if (this.#latch.state !== "latching") health.succeeded();
 
-    const isReady = held !== null || this.#latch.state === "disabled";
-    const isNews = isReady
-      ? isNewKey || isNewlyDisabled || wanted || !this.#isReady
-      : this.#isReady;
+    if (!this.#isSettled()) return;
+    if (isNewKey || isNewlyDisabled || wanted || !this.#isReady) this.#setReady(true);
+  }
+
+  /** Whether the key question is answered: one is held, or the host wants none. */
+  #isSettled(): boolean {
+    return heldKey(this.#latch) !== null || this.#latch.state === "disabled";
+  }
+
+  #setReady(isReady: boolean): void {
     this.#isReady = isReady;
-    if (isNews) this.#options.onKeyReady(isReady);
+    this.#options.onKeyReady(isReady);
   }
 
   /** A host that takes an attestation and then names no key, or another, deserves a word. Source: wire-protocol S-13. */

@@ -3,6 +3,7 @@ import {
   headerValue,
   NOTIFY_HEADER,
   type ProvisionAnswer,
+  provisionErrorMessage,
   queryTick,
   TIME_TICK_HEADER,
 } from "../../domain/wire/mod.ts";
@@ -29,8 +30,9 @@ export class ProvisionEndpoint {
   /**
    * The answer to a query with these fields, which passed the metadata gate. For a VM whose key is latched "finished" is
    * durable; for one that is disabled the answer must be newer than the question, and the notify field is how to get it.
+   * @param uid the real user id of whoever asks; `null` where the kernel does not know it, as before redirection is up
    */
-  answer(headers: readonly HeaderField[]): ProvisionAnswer {
+  answer(headers: readonly HeaderField[], uid: number | null): ProvisionAnswer {
     const finishedTick = this.#readiness.finishedTick;
     const tick = queryTick(headerValue(headers, TIME_TICK_HEADER));
     // DEVIATION D-56: without a tick, or with one from before 1970, "newer" means nothing; being finished at all then counts. Source: S-15.
@@ -38,6 +40,12 @@ export class ProvisionEndpoint {
     const isDurable = finishedTick > 0n && (tick <= 0n || this.#keeper.isLatchedState());
     const finished = isNewer || isDurable;
     if (!finished && headerValue(headers, NOTIFY_HEADER) !== null) this.#keeper.notify();
-    return { finished, errorMessage: this.#readiness.errorMessage() };
+    const missing = this.#readiness.missing();
+    // DEVIATION D-182: which part is late is everybody's business, why it is late that of root. Source: S-44, agent 13 item 12.
+    const isStranger = uid !== null && uid !== 0;
+    const told = isStranger ? missing.map(({ part }) => ({ part, message: NOT_READY })) : missing;
+    return { finished, errorMessage: provisionErrorMessage(told) };
   }
 }
+
+const NOT_READY = "not ready; root is told why";

@@ -1,10 +1,13 @@
 import { Buffer } from "node:buffer";
+import { escapeXml } from "../../domain/wire/mod.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { AgentError } from "../../runtime/errors.ts";
-import { describeFileError, replaceFile } from "../../runtime/files.ts";
+import { describeFileError, removeIfThere, replaceFile } from "../../runtime/files.ts";
 import type { ProvisionTags } from "./readiness.ts";
 
 const MODE = 0o600;
+const PROVISIONED = "provisioned.tag";
+const STATUS = "status.tag";
 
 /**
  * The files by which provisioning agents learn that this one is done: `provisioned.tag` exists, `status.tag` says with what
@@ -23,8 +26,20 @@ export class TagFiles implements ProvisionTags {
   /** @throws AgentError FILE_WRITE */
   async write(errorMessage: string): Promise<void> {
     const time = new Date(this.#clock.wallMs()).toISOString().slice(0, 23);
-    await this.#replace("provisioned.tag", time);
-    await this.#replace("status.tag", xmlEscaped(errorMessage));
+    await this.#replace(PROVISIONED, time);
+    await this.#replace(STATUS, escapeXml(errorMessage));
+  }
+
+  /** @throws AgentError FILE_WRITE */
+  async remove(): Promise<void> {
+    for (const name of [PROVISIONED, STATUS]) {
+      const path = `${this.#folder}/${name}`;
+      try {
+        await removeIfThere(path);
+      } catch (cause) {
+        throw fileError("remove", path, cause);
+      }
+    }
   }
 
   async #replace(name: string, text: string): Promise<void> {
@@ -32,19 +47,11 @@ export class TagFiles implements ProvisionTags {
     try {
       await replaceFile(path, `${path}.tmp`, Uint8Array.from(Buffer.from(text)), MODE);
     } catch (cause) {
-      throw new AgentError("FILE_WRITE", `write \`${path}\`: ${describeFileError(cause)}`, {
-        cause,
-      });
+      throw fileError("write", path, cause);
     }
   }
 }
 
-/** Source: agent 6.4, order included. */
-function xmlEscaped(text: string): string {
-  return text
-    .replaceAll("&", "&amp;")
-    .replaceAll("'", "&apos;")
-    .replaceAll('"', "&quot;")
-    .replaceAll("<", "&lt;")
-    .replaceAll(">", "&gt;");
+function fileError(act: string, path: string, cause: unknown): AgentError {
+  return new AgentError("FILE_WRITE", `${act} \`${path}\`: ${describeFileError(cause)}`, { cause });
 }

@@ -8,8 +8,11 @@ import { type Answer, localAnswer } from "./answer.ts";
 
 /** The two paths that the agent answers itself. */
 export interface LocalEndpoints {
-  /** `headers` are those of the request, which passed the metadata gate. Source: wire-protocol 10.2. */
-  provision(headers: readonly HeaderField[]): ProvisionAnswer;
+  /**
+   * `headers` are those of the request, which passed the metadata gate; `uid` is the real user id of whoever asks, `null`
+   * where the kernel does not know it. Source: wire-protocol 10.2.
+   */
+  provision(headers: readonly HeaderField[], uid: number | null): ProvisionAnswer;
   /** Compact JSON. Source: wire-protocol 10.3. */
   aggregatedStatus(): string;
 }

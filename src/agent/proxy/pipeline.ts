@@ -142,6 +142,19 @@ export class Pipeline implements Pick<RequestServer, "serve" | "isGone"> {
     return connection.attribution = this.#parts.redirector.attribute(connection.peer);
   }
 
+  /** The real user id at the other end; `null` where the kernel does not say. */
+  #uidOf(exchange: Exchange): number | null {
+    const attribution = this.#attributionOf(exchange.connection);
+    switch (attribution.kind) {
+      case "redirected":
+        return attribution.record.uid;
+      case "direct":
+        return attribution.uid;
+      case "unattributed":
+        return null;
+    }
+  }
+
   /** The endpoint that the caller dialled; `null` where the kernel says none. */
   #dialledBy(connection: ClientConnection): EndpointName | null {
     const attribution = this.#attributionOf(connection);
@@ -354,7 +367,7 @@ export class Pipeline implements Pick<RequestServer, "serve" | "isGone"> {
     if (!hasMetadataHeader(request.headers)) return this.#refuse(exchange, NO_METADATA);
     const { localEndpoints, hostClock } = this.#parts;
     const json = name === "provision"
-      ? provisionAnswerText(localEndpoints.provision(request.headers))
+      ? provisionAnswerText(localEndpoints.provision(request.headers, this.#uidOf(exchange)))
       : localEndpoints.aggregatedStatus();
     this.#record(exchange, 200, null, false);
     exchange.connection.answer(jsonAnswer(json, exchange.method, hostClock.now()));

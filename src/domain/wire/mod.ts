@@ -20,6 +20,7 @@ export {
 } from "./key_status.ts";
 export { type InstanceFacts, readInstance } from "./instance.ts";
 export * from "./latched_key.ts";
+export { MAX_MODULE_MESSAGE_BYTES } from "./module_message.ts";
 export * from "./provision_answer.ts";
 export { reasonPhrase } from "./reason_phrase.ts";
 export {

@@ -1,5 +1,6 @@
 import type { Result } from "../../runtime/result.ts";
 import { type DocumentFault, readDocument } from "./document_reader.ts";
+import { moduleMessage } from "./module_message.ts";
 
 /** A part that has to be ready before provisioning counts as finished, and what it says while it is not. */
 export interface MissingPart {
@@ -16,7 +17,22 @@ export interface ProvisionAnswer {
 
 /** The text about the missing parts, a line each, ended by CR LF. Source: wire-protocol 10.2. */
 export function provisionErrorMessage(missing: readonly MissingPart[]): string {
-  return missing.map(({ part, message }) => `${part} - ${message}\r\n`).join("");
+  return missing.map(({ part, message }) => `${part} - ${moduleMessage(oneLine(message))}\r\n`)
+    .join("");
+}
+
+/** What a text that `provisionErrorMessage` made tells; lines of another make are left out. */
+export function missingPartsOf(errorMessage: string): MissingPart[] {
+  return errorMessage.split("\r\n").flatMap((line) => {
+    const [, part, message = ""] =
+      /^(ebpfProgramStatus|keyLatchStatus|proxyListenerStatus) - (.*)$/.exec(line) ?? [];
+    return part === undefined ? [] : [{ part: part as MissingPart["part"], message }];
+  });
+}
+
+/** What a part says may hold the tail of another program's output. */
+function oneLine(text: string): string {
+  return text.replace(/[\r\n]+/g, " ");
 }
 
 /** The answer as compact JSON. Source: wire-protocol 10.2. */

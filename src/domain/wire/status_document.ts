@@ -1,4 +1,4 @@
-import { cutToBytes } from "./text_cut.ts";
+import { moduleMessage } from "./module_message.ts";
 
 /** State of a module, in the words of the document. */
 export type ModuleState = "UNKNOWN" | "RUNNING" | "STOPPED";
@@ -71,9 +71,6 @@ export type AgentFacts = Omit<
   "wallMs" | "connections" | "failedAuthentications" | "auditLog"
 >;
 
-/** Most bytes of a module's message. Source: wire-protocol 1.3. */
-export const MAX_MODULE_MESSAGE_BYTES = 1024;
-
 /**
  * The aggregate status as JSON: `compact` for the answer to a request, `pretty` for the file. Names and order of the members
  * are a contract. Source: wire-protocol 10.3, agent 4.2.
@@ -126,11 +123,7 @@ export function statusTimestamp(wallMs: number): string {
 }
 
 function moduleOf(module: ModuleStatus): { status: ModuleState; message: string } {
-  const message = cutToBytes(module.message, MAX_MODULE_MESSAGE_BYTES);
-  return {
-    status: module.status,
-    message: message === module.message ? message : message + "...",
-  };
+  return { status: module.status, message: moduleMessage(module.message) };
 }
 
 function configurationOf(module: ModuleStatus | null) {

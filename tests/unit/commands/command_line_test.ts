@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { parseCommandLine } from "../../../src/commands/command_line.ts";
 
+const STATUS = { waitSeconds: 0, json: false, detailedExitCodes: false };
 const parse = (line: string) => parseCommandLine(line === "" ? [] : line.split(" "));
 
 Deno.test("parseCommandLine() runs the service when nothing is said", () => {
@@ -11,7 +12,7 @@ Deno.test("parseCommandLine() knows each command in its long and its short form"
   for (const line of ["-v", "--version"]) assert.deepEqual(parse(line), { kind: "version" });
   for (const line of ["-h", "--help", "help"]) assert.deepEqual(parse(line), { kind: "help" });
   for (const line of ["-s", "--status"]) {
-    assert.deepEqual(parse(line), { kind: "status", waitSeconds: 0 });
+    assert.deepEqual(parse(line), { kind: "status", options: STATUS });
   }
   assert.deepEqual(parse("console"), { kind: "console", configFile: null });
 });
@@ -19,7 +20,30 @@ Deno.test("parseCommandLine() knows each command in its long and its short form"
 Deno.test("parseCommandLine() reads the seconds of --wait on either side of --status", () => {
   for (
     const line of ["--status --wait 120", "--wait 120 --status", "-s -w 120", "--status --wait=120"]
-  ) assert.deepEqual(parse(line), { kind: "status", waitSeconds: 120 }, line);
+  ) {
+    assert.deepEqual(
+      parse(line),
+      { kind: "status", options: { ...STATUS, waitSeconds: 120 } },
+      line,
+    );
+  }
+});
+
+Deno.test("parseCommandLine() reads how --status is to answer", () => {
+  assert.deepEqual(parse("--status --json --detailed-exit-codes -w 5"), {
+    kind: "status",
+    options: { waitSeconds: 5, json: true, detailedExitCodes: true },
+  });
+});
+
+Deno.test("parseCommandLine() gives wrong usage the code of others, or one of its own on demand", () => {
+  const code = (line: string) => {
+    const parsed = parse(line);
+    return parsed.kind === "usage" ? parsed.exitCode : null;
+  };
+  assert.equal(code("--status --nonsense"), 2);
+  assert.equal(code("--status --detailed-exit-codes --nonsense"), 64);
+  assert.equal(code("--nonsense --status --detailed-exit-codes"), 64);
 });
 
 Deno.test("parseCommandLine() reads the file of console in both forms", () => {
@@ -66,6 +90,9 @@ Deno.test("parseCommandLine() calls everything else a usage error that names the
   const wrong: [string, RegExp][] = [
     ["--wait 5", /`--wait` goes together with `--status`/],
     ["--version --wait 5", /`--wait` goes together with `--status`/],
+    ["console --json", /`--json` goes together with `--status`/],
+    ["--detailed-exit-codes", /`--detailed-exit-codes` goes together with `--status`/],
+    ["--status --json=1", /`--json` takes no value/],
     ["--config /a", /`--config` goes together with `console`/],
     ["--status --wait", /`--wait` wants a whole number/],
     ["--status --wait -1", /`--wait` wants a whole number/],

@@ -7,15 +7,18 @@ import { MemoryOutput } from "./fakes.ts";
 Deno.test("helpCommand() prints every command on stdout and succeeds", () => {
   const output = new MemoryOutput();
   assert.equal(helpCommand(output), 0);
-  for (const word of ["--status", "--wait", "--version", "console", "--config", "simulator"]) {
+  for (
+    const word of ["--status", "--wait", "--json", "--version", "console", "--config", "simulator"]
+  ) {
     assert.ok(output.stdout.includes(word), word);
   }
   assert.equal(output.stderr, "");
 });
 
-Deno.test("usageError() prints the error and the usage on stderr and returns 2", () => {
+Deno.test("usageError() prints the error and the usage on stderr and returns the code", () => {
   const output = new MemoryOutput();
-  assert.equal(usageError("`--x` is no known argument", output), 2);
+  assert.equal(usageError({ error: "`--x` is no known argument", exitCode: 2 }, output), 2);
+  assert.equal(usageError({ error: "x", exitCode: 64 }, new MemoryOutput()), 64);
   assert.match(output.stderr, /^`--x` is no known argument\n\nUsage: /);
   assert.equal(output.stdout, "");
 });

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { StatusOptions } from "../../../src/commands/command_line.ts";
 import { statusCommand } from "../../../src/commands/status.ts";
 import { FakeClock } from "../../fakes/fake_clock.ts";
 import { TcpHost } from "../../fakes/tcp_host.ts";
@@ -20,7 +21,13 @@ class HastyClock extends FakeClock {
   }
 }
 
-async function run(waitSeconds: number, play: (host: TcpHost, clock: HastyClock) => void) {
+const PLAIN: StatusOptions = { waitSeconds: 0, json: false, detailedExitCodes: false };
+
+async function run(
+  given: number | Partial<StatusOptions>,
+  play: (host: TcpHost, clock: HastyClock) => void,
+) {
+  const options = { ...PLAIN, ...(typeof given === "number" ? { waitSeconds: given } : given) };
   await using host = new TcpHost();
   const clock = new HastyClock();
   const printed: string[] = [];
@@ -28,7 +35,7 @@ async function run(waitSeconds: number, play: (host: TcpHost, clock: HastyClock)
   const listener = { address: "127.0.0.1", port: host.port };
   const output = { out: (text: string) => printed.push(text), err: () => {} };
   const { signal } = new AbortController();
-  const code = await statusCommand(waitSeconds, output, { listener, clock, signal });
+  const code = await statusCommand(options, output, { listener, clock, signal });
   return { code, printed: printed.join(""), requests: host.requests, clock };
 }
 
@@ -120,5 +127,154 @@ Deno.test("statusCommand() ends when its signal fires", async () => {
   const output = { out: () => {}, err: () => {} };
   const listener = { address: "127.0.0.1", port: 9 };
   const signal = AbortSignal.abort();
-  assert.equal(await statusCommand(120, output, { listener, clock, signal }), 1);
+  assert.equal(
+    await statusCommand({ ...PLAIN, waitSeconds: 120 }, output, { listener, clock, signal }),
+    1,
+  );
+});
+
+const BROKEN: readonly [string, string, RegExp][] = [
+  ["garbage", "\x16\x03\x01garbage\r\n\r\n", /not an answer/],
+  ["half an answer", "HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{", /not an answer/],
+  ["no JSON", "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nnope", /not JSON/],
+  ["another document", "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}", /is required/],
+  ["400", "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n", /answered with `400`/],
+];
+for (const [name, text, words] of BROKEN) {
+  Deno.test(`statusCommand() takes ${name} for no answer, asks on, and says so`, async () => {
+    const { code, printed, requests } = await run(
+      { waitSeconds: 1, json: true, detailedExitCodes: true },
+      (host) => {
+        host.answer = async (_request, end) => {
+          await end.write(text);
+          end.close();
+        };
+      },
+    );
+    assert.equal(code, 4);
+    // At 0, 100, ... 1000 and 1100 ms.
+    assert.equal(requests.length, 12);
+    const told = JSON.parse(printed);
+    assert.deepEqual([told.outcome, told.exitCode, told.finished], ["unusable", 4, null]);
+    assert.match(told.error.message, words);
+  });
+}
+
+Deno.test("statusCommand() gives a slow agent as long as is left, and 1 s at the least", async () => {
+  const clock = new FakeClock();
+  await using host = new TcpHost();
+  const heard = Promise.withResolvers<void>();
+  host.answer = () => heard.resolve();
+  const printed: string[] = [];
+  const output = { out: (text: string) => printed.push(text), err: () => {} };
+  const listener = { address: "127.0.0.1", port: host.port };
+  const { signal } = new AbortController();
+  clock.tick(50);
+  const options = { ...PLAIN, detailedExitCodes: true };
+  const asking = statusCommand(options, output, { listener, clock, signal });
+  await heard.promise;
+  await clock.advance(999);
+  assert.deepEqual(printed, []);
+  await clock.advance(1);
+  assert.equal(await asking, 3);
+  assert.match(printed.join(""), /^Failed to query .* no answer within 1000 ms\.\n$/);
+});
+
+Deno.test("statusCommand() outlasts an agent that is started again in between", async () => {
+  const { code, printed, requests } = await run(60, (host) => {
+    host.answer = async (_request, end) => {
+      switch (host.requests.length) {
+        case 1:
+          return await end.write(answer(false, "keyLatchStatus - soon\r\n"));
+        case 2:
+          return end.close();
+        case 3:
+          return await end.write(answer(false));
+        default:
+          return await end.write(answer(true));
+      }
+    };
+  });
+  assert.equal(code, 0);
+  assert.equal(requests.length, 4);
+  assert.equal(printed.match(/\n/g)?.length, 1, printed);
+  const ticks = new Set(requests.map((request) => field(request, "x-ms-azure-time-tick")));
+  assert.equal(ticks.size, 1);
+  assert.deepEqual(requests.map((request) => field(request, "x-ms-azure-notify")), [
+    "true",
+    undefined,
+    "true",
+    undefined,
+  ]);
+});
+
+Deno.test("statusCommand() wishes for news until an agent has heard the wish", async () => {
+  const { requests } = await run(10, (host) => {
+    host.answer = (_request, end) =>
+      end.write(
+        host.requests.length < 3
+          ? "HTTP/1.1 503 Busy\r\ncontent-length: 0\r\n\r\n"
+          : answer(host.requests.length === 5),
+      );
+  });
+  assert.deepEqual(requests.map((request) => field(request, "x-ms-azure-notify") ?? ""), [
+    "true",
+    "true",
+    "true",
+    "",
+    "",
+  ]);
+});
+
+Deno.test("statusCommand() asks by the clock of the moment when somebody sets it", async () => {
+  const { requests } = await run(10, (host, clock) => {
+    host.answer = (_request, end) => {
+      if (host.requests.length === 1) clock.jumpWall(-3_600_000);
+      return end.write(answer(host.requests.length === 3));
+    };
+  });
+  assert.deepEqual(requests.map((request) => field(request, "x-ms-azure-time-tick")), [
+    "1767683289123000000",
+    "1767679689123000000",
+    "1767679689123000000",
+  ]);
+});
+
+Deno.test("statusCommand() --json prints one object and nothing else, with the same exit codes", async () => {
+  const failed = "keyLatchStatus - no\r\nproxyListenerStatus - taken\r\n";
+  const rows = [
+    [answer(true), 0, "finished", true, []],
+    [answer(false, "keyLatchStatus - soon\r\n"), 1, "unfinished", false, [
+      { part: "keyLatchStatus", message: "soon" },
+    ]],
+    [answer(true, failed), 2, "failed", true, [
+      { part: "keyLatchStatus", message: "no" },
+      { part: "proxyListenerStatus", message: "taken" },
+    ]],
+  ] as const;
+  for (const [text, exitCode, outcome, finished, missing] of rows) {
+    const { code, printed } = await run({ json: true }, (host, clock) => {
+      clock.tick(30);
+      host.answer = (_request, end) => end.write(text);
+    });
+    assert.equal(code, exitCode);
+    const told = { outcome, exitCode, finished, missing, error: null, queries: 1, elapsedMs: 30 };
+    assert.equal(printed, `${JSON.stringify(told)}\n`);
+  }
+});
+
+Deno.test("statusCommand() tells a missing agent from an unfinished one on demand alone", async () => {
+  for (const [detailedExitCodes, exitCode] of [[false, 1], [true, 3]] as const) {
+    const { code, printed } = await run({ json: true, detailedExitCodes }, (host, clock) => {
+      clock.tick(1);
+      host.stopListening();
+    });
+    assert.equal(code, exitCode);
+    const told = JSON.parse(printed);
+    assert.deepEqual([told.outcome, told.exitCode, told.error.code], [
+      "unreachable",
+      exitCode,
+      "HOST_CONNECT",
+    ]);
+  }
 });

@@ -243,6 +243,23 @@ Deno.test("run() redirects nothing anew before it has the key, and reopens provi
     assert.deepEqual(stand.ready, [true, false, true]);
   }));
 
+Deno.test("run() reopens provisioning before it asks for the key that the host wants now", () =>
+  withStand(async (stand) => {
+    stand.host.status = statusV1("Disabled", null);
+    await stand.start();
+    assert.deepEqual(stand.ready, [true]);
+    stand.host.status = statusV1("WireserverAndImds", null);
+    const whenAsked: (readonly boolean[])[] = [];
+    const acquire = stand.host.acquireKey.bind(stand.host);
+    stand.host.acquireKey = (...args) => {
+      whenAsked.push([...stand.ready]);
+      return acquire(...args);
+    };
+    await stand.poll();
+    assert.deepEqual(whenAsked, [[true, false]], "until then `finished` would be said of before");
+    assert.deepEqual(stand.ready, [true, false, true]);
+  }));
+
 Deno.test("run() follows a rotation and keeps the old key in use until the new one is attested", () =>
   withStand(async (stand) => {
     await stand.start();

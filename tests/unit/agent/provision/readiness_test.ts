@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { Readiness } from "../../../../src/agent/provision/mod.ts";
+import { provisionErrorMessage } from "../../../../src/domain/wire/mod.ts";
 import { AgentError } from "../../../../src/runtime/errors.ts";
 import { FakeClock } from "../../../fakes/fake_clock.ts";
 import { MemoryLogger } from "../../../fakes/memory_logger.ts";
@@ -13,6 +14,12 @@ function stand() {
     write(errorMessage: string): Promise<void> {
       if (this.fails) return Promise.reject(new AgentError("FILE_WRITE", "write it: full"));
       written.push(errorMessage);
+      return Promise.resolve();
+    },
+    removed: 0,
+    remove(): Promise<void> {
+      if (this.fails) return Promise.reject(new AgentError("FILE_WRITE", "remove it: read-only"));
+      this.removed++;
       return Promise.resolve();
     },
   };
@@ -33,7 +40,20 @@ function stand() {
     readiness.set("keyLatch");
     readiness.set("listener");
   };
-  return { clock, logger, tags, written, results, readiness, stop, start, setAll, health };
+  const errorMessage = () => provisionErrorMessage(readiness.missing());
+  return {
+    clock,
+    errorMessage,
+    logger,
+    tags,
+    written,
+    results,
+    readiness,
+    stop,
+    start,
+    setAll,
+    health,
+  };
 }
 
 /** The tick of the clock's moment, in milliseconds. */
@@ -44,15 +64,15 @@ function tickMs(tick: bigint): number {
 Deno.test("set() finishes with the third flag, whatever the order", async () => {
   const flags = ["redirector", "keyLatch", "listener"] as const;
   for (const order of [[0, 1, 2], [2, 1, 0], [1, 0, 2]]) {
-    const { clock, readiness, written } = stand();
+    const { clock, errorMessage, readiness, written } = stand();
     readiness.set(flags[order[0]!]!);
     readiness.set(flags[order[1]!]!);
     readiness.set(flags[order[1]!]!);
     assert.equal(readiness.finishedTick, 0n);
-    assert.notEqual(readiness.errorMessage(), "");
+    assert.notEqual(errorMessage(), "");
     readiness.set(flags[order[2]!]!);
     assert.equal(tickMs(readiness.finishedTick), clock.wallMs());
-    assert.equal(readiness.errorMessage(), "");
+    assert.equal(errorMessage(), "");
     await clock.settle();
     assert.deepEqual(written, [""]);
   }
@@ -77,16 +97,16 @@ Deno.test("set() renews tick and tag files each time once all are ready", async 
   assert.deepEqual(written, ["", ""]);
 });
 
-Deno.test("errorMessage() has a line for each missing part, in the order of the contract", () => {
-  const { readiness } = stand();
+Deno.test("missing() has a line for each missing part, in the order of the contract", () => {
+  const { errorMessage, readiness } = stand();
   assert.equal(
-    readiness.errorMessage(),
+    errorMessage(),
     "ebpfProgramStatus - redirector is late\r\nkeyLatchStatus - keyLatch is late\r\n" +
       "proxyListenerStatus - listener is late\r\n",
   );
   readiness.set("keyLatch");
   assert.equal(
-    readiness.errorMessage(),
+    errorMessage(),
     "ebpfProgramStatus - redirector is late\r\nproxyListenerStatus - listener is late\r\n",
   );
 });
@@ -126,13 +146,20 @@ Deno.test("run() does not give up on what finished in time", async () => {
 });
 
 Deno.test("clear() opens provisioning again and starts its time anew", async () => {
-  const { clock, start, stop, setAll, written, readiness } = stand();
+  const { clock, errorMessage, start, stop, setAll, written, readiness, tags } = stand();
   const running = start();
   setAll();
   await clock.advance(300_000);
+  const removed = tags.removed;
   readiness.clear("keyLatch");
   assert.equal(readiness.finishedTick, 0n);
-  assert.equal(readiness.errorMessage(), "keyLatchStatus - keyLatch is late\r\n");
+  assert.equal(errorMessage(), "keyLatchStatus - keyLatch is late\r\n");
+  await clock.settle();
+  assert.equal(
+    tags.removed,
+    removed + 1,
+    "nobody waiting for the files is told that it is finished",
+  );
   await clock.advance(119_999);
   assert.equal(readiness.finishedTick, 0n);
   await clock.advance(1);
@@ -177,17 +204,52 @@ Deno.test("run() started again by the supervisor keeps the time of the first sta
   await running;
 });
 
-Deno.test("set() goes on when the tag files cannot be written", async () => {
+Deno.test("set() goes on when the tag files cannot be written, and tries until they are", async () => {
   const { clock, logger, readiness, setAll, tags, written } = stand();
   tags.fails = true;
   setAll();
-  await clock.settle();
+  await clock.advance(60_000);
   assert.notEqual(readiness.finishedTick, 0n);
-  assert.deepEqual(logger.texts("error"), ["tag files are not written"]);
+  assert.deepEqual(logger.texts("error"), ["tag files are not written"], "told once");
   tags.fails = false;
-  readiness.set("listener");
-  await clock.settle();
+  await clock.advance(5_000);
   assert.deepEqual(written, [""]);
+  assert.equal(logger.texts("info").at(-1), "tag files are written again");
+  await clock.advance(60_000);
+  assert.deepEqual(written, [""], "once is enough");
+});
+
+Deno.test("run() takes away what an earlier start left, before anything is finished", async () => {
+  const { clock, start, stop, setAll, tags, written } = stand();
+  const running = start();
+  await clock.settle();
+  assert.deepEqual([tags.removed, written], [1, []]);
+  setAll();
+  await clock.settle();
+  assert.deepEqual([tags.removed, written], [1, [""]]);
+  stop.abort();
+  await running;
+});
+
+Deno.test("run() ends while the tag files cannot be written", async () => {
+  const { clock, start, stop, tags, written } = stand();
+  tags.fails = true;
+  const running = start();
+  await clock.advance(12_000);
+  stop.abort();
+  await running;
+  assert.deepEqual([tags.removed, written], [0, []]);
+  assert.equal(clock.sleeping, 0);
+});
+
+Deno.test("finishedTick follows the clock when somebody sets it", () => {
+  const { clock, readiness, setAll } = stand();
+  setAll();
+  const before = readiness.finishedTick;
+  clock.tick(10_000);
+  assert.equal(readiness.finishedTick, before);
+  clock.jumpWall(-86_400_000);
+  assert.equal(readiness.finishedTick, before - 86_400_000_000_000n);
 });
 
 Deno.test("set() writes one after the other, and of those that wait the newest alone", async () => {

@@ -53,3 +53,26 @@ Deno.test("write() says which file it could not write", async () => {
     return true;
   });
 });
+
+Deno.test("write() keeps status.tag a text that XML can hold", () =>
+  withFolder(async (folder) => {
+    await new TagFiles(folder, new FakeClock()).write("keyLatchStatus - \x1b[1m\0\ud800\r\n");
+    const text = await Deno.readTextFile(`${folder}/status.tag`);
+    assert.equal(text, "keyLatchStatus - \ufffd[1m\ufffd\ufffd\r\n");
+  }));
+
+Deno.test("remove() takes both files away, and finds it right that there are none", () =>
+  withFolder(async (folder) => {
+    const tags = new TagFiles(folder, new FakeClock());
+    await tags.remove();
+    await tags.write("");
+    await Deno.writeTextFile(`${folder}/other`, "");
+    await tags.remove();
+    assert.deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name), ["other"]);
+    await Deno.mkdir(`${folder}/status.tag/full`, { recursive: true });
+    await assert.rejects(tags.remove(), (error: AgentError) => {
+      assert.equal(error.code, "FILE_WRITE");
+      assert.match(error.message, /^remove `.*\/status\.tag`: /);
+      return true;
+    });
+  }));

@@ -986,6 +986,27 @@ Deno.test("serve() answers /provision to anybody who sends Metadata", async () =
   ]);
 });
 
+Deno.test("serve() says who asks for /provision, as far as the kernel knows", async () => {
+  await using stand = await ProxyStand.start();
+  const asking = [
+    [{ kind: "unattributed" }, null],
+    [{ kind: "direct", uid: 1000 }, 1000],
+    [{ kind: "direct", uid: 0 }, 0],
+  ] as const;
+  for (const [attribution, uid] of asking) {
+    stand.redirector.knowEveryone(attribution);
+    const client = await stand.client();
+    await client.send("GET /provision HTTP/1.1\r\nHost: h\r\nMetadata: x\r\n\r\n");
+    assert.equal((await client.response()).status, 200);
+    assert.equal(stand.provisionUid, uid);
+  }
+  stand.everybodyIs({ uid: 33 });
+  const client = await stand.client();
+  await client.send("GET /provision HTTP/1.1\r\nHost: h\r\nMetadata: x\r\n\r\n");
+  await client.response();
+  assert.equal(stand.provisionUid, 33);
+});
+
 Deno.test("serve() forwards what only looks like one of its own paths", async () => {
   await using stand = await ProxyStand.start();
   const client = await stand.client();

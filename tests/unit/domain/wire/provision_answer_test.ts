@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import {
+  missingPartsOf,
   parseProvisionAnswer,
   provisionAnswerText,
   provisionErrorMessage,
@@ -62,4 +63,27 @@ Deno.test("queryTick() reads nanoseconds beyond 64 bits and takes anything odd f
   ) {
     assert.equal(queryTick(odd), 0n, String(odd));
   }
+});
+
+Deno.test("provisionErrorMessage() keeps each part to one bounded line", () => {
+  const text = provisionErrorMessage([
+    { part: "ebpfProgramStatus", message: "no\r\n\nverifier log\nend" },
+    { part: "keyLatchStatus", message: "€".repeat(400) },
+  ]);
+  assert.equal(
+    text,
+    `ebpfProgramStatus - no verifier log end\r\nkeyLatchStatus - ${"€".repeat(341)}...\r\n`,
+  );
+});
+
+Deno.test("missingPartsOf() reads what provisionErrorMessage() writes, and leaves the rest out", () => {
+  const missing = [
+    { part: "ebpfProgramStatus", message: "a - b" },
+    { part: "proxyListenerStatus", message: "" },
+  ] as const;
+  assert.deepEqual(missingPartsOf(provisionErrorMessage(missing)), missing);
+  assert.deepEqual(missingPartsOf(""), []);
+  assert.deepEqual(missingPartsOf("otherStatus - x\r\nkeyLatchStatus - y"), [
+    { part: "keyLatchStatus", message: "y" },
+  ]);
 });
