@@ -97,6 +97,7 @@ const AT_FDCWD = -100;
 const MNT_DETACH = 2;
 const ENAMETOOLONG = 36;
 const ERANGE = 34;
+const SOCKADDR_IN_BYTES = 16;
 const SOCKADDR_UN_BYTES = 110;
 const MSG_DONTWAIT = 0x40;
 const F_DUPFD_CLOEXEC = 1030;
@@ -410,6 +411,24 @@ export class Libc {
         2 + name.length,
       ),
       () => "send to a Unix socket",
+    );
+  }
+
+  /**
+   * Sends an empty datagram to an IPv4 address, four bytes, without waiting. @throws ErrnoError EPERM where a filter of
+   * addresses stands in between
+   */
+  sendUdpDatagram(address: Uint8Array, port: number): void {
+    const to = new StructBuffer(SOCKADDR_IN_BYTES);
+    to.setU16(0, AF_INET);
+    to.bytes.set([port >> 8, port & 0xff, ...address], 2);
+    using socket = this.own(this.#check(
+      this.#c.socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0),
+      () => "open a socket",
+    ));
+    this.#check(
+      this.#c.sendto(socket.number, to.bytes, 0n, MSG_DONTWAIT, to.bytes, SOCKADDR_IN_BYTES),
+      () => `send to \`${address.join(".")}\``,
     );
   }
 

@@ -4,6 +4,7 @@ export type ErrorCode =
   | "BPF_LOAD"
   | "BPF_MAP"
   | "BPF_OBJECT_MISSING"
+  | "CALLERS_UNREACHABLE"
   | "CGROUP_MISSING"
   | "CONFIG_INVALID"
   | "CONFIG_READ"

@@ -41,7 +41,7 @@ export interface RedirectorIdentity {
  * Implemented for Linux, and by a fake; the same conformance suite holds for all.
  */
 export interface Redirector extends AsyncDisposable {
-  /** Loads and attaches, or takes over what an earlier process left pinned. Idempotent. @throws AgentError BPF_LOAD, BPF_ATTACH, CGROUP_MISSING, LIBRARY_MISSING */
+  /** Loads and attaches, or takes over what an earlier process left pinned. Idempotent. @throws AgentError BPF_LOAD, BPF_ATTACH, CALLERS_UNREACHABLE, CGROUP_MISSING, LIBRARY_MISSING */
   attach(signal: AbortSignal): Promise<void>;
   /** Sets the complete wanted state, not a difference. */
   setTargets(targets: TargetModes): void;

@@ -28,6 +28,7 @@ import {
   decodeRecord,
   FOREIGN,
   isNumberedSource,
+  NUMBERED_SOURCE,
   putAddress,
   RECORD,
   RECORD_KEY,
@@ -81,6 +82,8 @@ export const MAPS = [
 export type MapName = typeof MAPS[number];
 
 const UNATTRIBUTED: Attribution = Object.freeze({ kind: "unattributed" });
+/** Nobody has to listen there. */
+const DISCARD_PORT = 9;
 const MAX_TARGETS = 16;
 const MAX_USERS_COUNTED = 4096;
 /** Size of the map of records. */
@@ -132,6 +135,7 @@ export class LinuxRedirector implements Redirector {
   // deno-lint-ignore require-await
   async attach(): Promise<void> {
     if (this.intact()) return;
+    this.#requireCallersReachable();
     const cgroupPath = findCgroup(this.#libc, this.#options.cgroupRoot);
     using cgroup = this.#libc.openFolderForReading(cgroupPath);
     const folder = ensureBpfFolder(this.#libc, this.#options.bpfFolder);
@@ -150,6 +154,24 @@ export class LinuxRedirector implements Redirector {
       variant: this.#variant,
       pins,
     });
+  }
+
+  /**
+   * Answers to callers go to addresses of loopback that no filter knows which allows 127.0.0.1 alone: every caller would
+   * wait in vain. @throws AgentError CALLERS_UNREACHABLE
+   */
+  #requireCallersReachable(): void {
+    try {
+      this.#libc.sendUdpDatagram(NUMBERED_SOURCE, DISCARD_PORT);
+    } catch (cause) {
+      if (!(cause instanceof ErrnoError) || cause.code !== "EPERM") throw cause;
+      throw new AgentError(
+        "CALLERS_UNREACHABLE",
+        `answers to callers would be dropped: a filter forbids to \`${cause.attempted}\`; allow ` +
+          "127.0.0.0/8 there, in the unit of the service: IPAddressAllow=127.0.0.0/8",
+        { cause },
+      );
+    }
   }
 
   /** Maps first: a process that dies in between leaves links whose maps the next one finds. */

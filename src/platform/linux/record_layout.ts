@@ -64,6 +64,8 @@ export const COUNTERS = [
 const NUMBERED_FIRST_BYTE = 127;
 const NUMBERED_SECOND_BYTE_MIN = 128;
 const NUMBERED_HOST_MASK = 0x7fffffn;
+/** An address of that network. */
+export const NUMBERED_SOURCE = Uint8Array.of(NUMBERED_FIRST_BYTE, NUMBERED_SECOND_BYTE_MIN, 0, 1);
 
 /** Writes a dotted quad into 4 bytes at `offset`; false when it is none. No allocation. */
 export function putAddress(bytes: Uint8Array, offset: number, address: string): boolean {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { createSocket } from "node:dgram";
 import { ErrnoError } from "../../../ffi/errno.ts";
 import { Libc } from "../../../ffi/libc.ts";
 import { cString, StructBuffer } from "../../../ffi/struct.ts";
@@ -140,6 +141,28 @@ Deno.test("sendUnixDatagram() fails with a name where nobody listens or the name
   assert.throws(
     () => libc.sendUnixDatagram(name("x".repeat(109)), "x"),
     failsWith("ENAMETOOLONG", /Unix/),
+  );
+});
+
+Deno.test("sendUdpDatagram() delivers an empty datagram", async () => {
+  const receiver = createSocket("udp4");
+  const { promise: arrived, resolve } = Promise.withResolvers<[number, number]>();
+  receiver.on("message", (data, { port }) => resolve([data.length, port]));
+  await new Promise<void>((bound) => receiver.bind(0, "127.0.0.1", () => bound()));
+  try {
+    libc.sendUdpDatagram(Uint8Array.of(127, 0, 0, 1), receiver.address().port);
+    const [length, port] = await arrived;
+    assert.equal(length, 0);
+    assert.notEqual(port, 0);
+  } finally {
+    receiver.close();
+  }
+});
+
+Deno.test("sendUdpDatagram() fails with a name, and names the address", () => {
+  assert.throws(
+    () => libc.sendUdpDatagram(Uint8Array.of(127, 128, 0, 1), 0),
+    failsWith("EINVAL", /^send to `127\.128\.0\.1`$/),
   );
 });
 
