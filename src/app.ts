@@ -22,6 +22,7 @@ import {
   AggregateStatus,
   HealthBoard,
   isLogFolderEntry,
+  type ModuleParts,
   RuleDumps,
   StatusWriter,
 } from "./agent/status/mod.ts";
@@ -302,8 +303,8 @@ function withHostClock(facts: KeyLatchFacts, hostClock: HostClock): KeyLatchFact
 }
 
 /** Which part stands for which module of the status document. */
-const MODULE_PARTS = Object.freeze({
-  monitor: "status",
+const MODULE_PARTS = Object.freeze<ModuleParts>({
+  monitor: ["status", "audit"],
   keyLatch: PART_OF_FLAG.keyLatch,
   redirector: PART_OF_FLAG.redirector,
   listener: PART_OF_FLAG.listener,

@@ -59,6 +59,8 @@ export class Reconciler implements Part {
     health.report("UNKNOWN", "redirector-starting", "eBPF redirector is starting");
     snapshot.subscribe(({ targets }) => this.#setTargets(targets), signal);
     this.#setTargets(snapshot.get().targets);
+    let lost = 0;
+    let lostNote = "";
     while (!signal.aborted) {
       if (!await this.#attach(signal, health)) continue;
       if (signal.aborted) break;
@@ -66,12 +68,15 @@ export class Reconciler implements Part {
       health.report(
         "RUNNING",
         "redirector-attached",
-        `Started Redirector with eBPF maps - ${elapsedMs}${variantNote(redirector)}`,
+        `Started Redirector with eBPF maps - ${elapsedMs}${variantNote(redirector)}${lostNote}`,
       );
       await this.#watch(signal);
       if (signal.aborted) break;
       health.report("STOPPED", "redirector-detached", "somebody detached the eBPF programs");
       this.#options.logger.warn("the eBPF programs were detached, attaching again");
+      // Attaching again takes milliseconds, and nobody would ever see that somebody takes them off time and again.
+      const lostAt = new Date(clock.wallMs()).toISOString();
+      lostNote = ` (taken off by somebody and attached again: ${++lost}, last at ${lostAt})`;
     }
     if (this.#options.stopping()) await redirector.detach();
     health.report("STOPPED", "redirector-stopped", "eBPF redirector is stopped");

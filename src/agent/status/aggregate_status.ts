@@ -14,7 +14,8 @@ import type { HealthBoard } from "./health.ts";
 
 /** Which part of the program stands for which module of the document. */
 export interface ModuleParts {
-  readonly monitor: string;
+  /** Several: what the agent keeps on disk about itself. The first that is stopped speaks for all, else the first. */
+  readonly monitor: readonly [string, ...string[]];
   readonly keyLatch: string;
   readonly redirector: string;
   readonly listener: string;
@@ -72,16 +73,15 @@ export class AggregateStatus {
     return overallState(this.#modules());
   }
 
-  /** A text that changes when a reader would want a new document at once: with any module's state, the channel, the key or the policy. */
+  /**
+   * A text that changes when a reader would want a new document at once: with the state of any module and what it says, the
+   * channel, the key or the policy. Not with what the monitor says, which is of the document itself.
+   */
   signature(): string {
-    const { keyLatch, redirector, listener, telemetry, configuration } = this.#modules();
+    const { monitor, ...modules } = this.#modules();
     const { secureChannelState, keyGuid, extra } = this.#options.keyLatchFacts();
-    const states = [keyLatch, redirector, listener, telemetry].map((module) => module.status);
-    const settings = configuration === null
-      ? ""
-      : `${configuration.status} ${configuration.message}`;
     const policy = [extra?.["activePolicyEpoch"], extra?.["lastFailedInstallAt"]];
-    return [...states, settings, secureChannelState, keyGuid, ...policy].join("\n");
+    return JSON.stringify([monitor.status, modules, secureChannelState, keyGuid, ...policy]);
   }
 
   #agentFacts(): AgentFacts {
@@ -97,13 +97,18 @@ export class AggregateStatus {
   #modules() {
     const { parts } = this.#options;
     return {
-      monitor: this.#module(parts.monitor),
+      monitor: this.#firstStopped(parts.monitor),
       keyLatch: this.#module(parts.keyLatch),
       redirector: this.#module(parts.redirector),
       listener: this.#module(parts.listener),
       telemetry: this.#module(parts.telemetry),
       configuration: parts.configuration === undefined ? null : this.#module(parts.configuration),
     };
+  }
+
+  #firstStopped(parts: readonly [string, ...string[]]): ModuleStatus {
+    const modules = parts.map((part) => this.#module(part));
+    return modules.find(({ status }) => status === "STOPPED") ?? this.#module(parts[0]);
   }
 
   #module(part: string): ModuleStatus {

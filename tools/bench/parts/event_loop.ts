@@ -182,7 +182,13 @@ async function statusGaps(): Promise<number[]> {
     };
     counts.record(entry);
   }
-  const none = { monitor: "", keyLatch: "", redirector: "", listener: "", telemetry: "" };
+  const none = {
+    monitor: [""] as const,
+    keyLatch: "",
+    redirector: "",
+    listener: "",
+    telemetry: "",
+  };
   const status = new AggregateStatus({
     clock,
     version: "0",

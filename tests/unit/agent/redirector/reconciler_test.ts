@@ -131,7 +131,14 @@ Deno.test("Reconciler attaches again when somebody took the programs off", async
   await clock.advance(1_000);
   assert.equal(redirector.attempts, 2);
   assert.ok(reports.some((report) => report.startsWith("STOPPED redirector-detached")));
-  assert.match(reports.at(-1)!, /^RUNNING /);
+  assert.equal(
+    reports.at(-1),
+    "RUNNING redirector-attached Started Redirector with eBPF maps - 1000 " +
+      "(taken off by somebody and attached again: 1, last at 2026-01-06T07:08:10.123Z)",
+  );
+  await redirector.detach();
+  await clock.advance(1_000);
+  assert.match(reports.at(-1)!, /attached again: 2, last at 2026-01-06T07:08:11\.123Z\)$/);
   await stop();
 });
 

@@ -31,7 +31,7 @@ function bench() {
     version: "1.2.3",
     health,
     parts: {
-      monitor: "status",
+      monitor: ["status", "audit"],
       keyLatch: "key_keeper",
       redirector: "redirector",
       listener: "proxy",
@@ -106,7 +106,31 @@ Deno.test("AggregateStatus.overall() is SUCCESS only while all three modules run
   }
 });
 
-Deno.test("AggregateStatus.signature() changes with states, channel and key, not with messages", () => {
+Deno.test("AggregateStatus.document() says from the start that nothing is known yet", () => {
+  const { status } = bench();
+  const unknown = { status: "UNKNOWN", message: "Status unknown." };
+  const { proxyAgentStatus } = JSON.parse(status.document("compact"));
+  assert.equal(proxyAgentStatus.status, "ERROR");
+  for (const module of ["monitor", "ebpfProgram", "proxyListener", "telemetryLogger"]) {
+    assert.deepEqual(proxyAgentStatus[`${module}Status`], unknown);
+  }
+});
+
+Deno.test("AggregateStatus.document() says of the monitor what stops any part of it", () => {
+  const { health, status, up } = bench();
+  const shown = () => JSON.parse(status.document("compact")).proxyAgentStatus.monitorStatus;
+  up("status");
+  assert.deepEqual(shown(), { status: "RUNNING", message: "status is up" });
+  health.reporter("audit").report("STOPPED", "AUDIT_LOG_WRITE", "Audit log cannot be written");
+  assert.deepEqual(shown(), { status: "STOPPED", message: "Audit log cannot be written" });
+  health.reporter("status").report("STOPPED", "STATUS_WRITE", "no status file either");
+  assert.deepEqual(shown(), { status: "STOPPED", message: "no status file either" });
+  up("status");
+  up("audit");
+  assert.deepEqual(shown(), { status: "RUNNING", message: "status is up" });
+});
+
+Deno.test("AggregateStatus.signature() changes with states and words, channel and key, not with the monitor's words", () => {
   const { health, status, up, setFacts } = bench();
   const seen = new Set<string>();
   const distinct = () => {
@@ -119,8 +143,15 @@ Deno.test("AggregateStatus.signature() changes with states, channel and key, not
     up(part);
     assert.ok(distinct(), part);
   }
-  health.reporter("proxy").report("RUNNING", "UP", "another message");
+  health.reporter("key_keeper").report("RUNNING", "HOST_TIMEOUT", "no answer");
+  assert.ok(distinct(), "a host that fails shows before the state turns");
   assert.ok(!distinct());
+  up("status");
+  assert.ok(distinct());
+  health.reporter("status").report("RUNNING", "STATUS_WRITTEN", "written");
+  assert.ok(!distinct());
+  health.reporter("audit").report("STOPPED", "AUDIT_LOG_WRITE", "full");
+  assert.ok(distinct());
   setFacts({ secureChannelState: "disabled" });
   assert.ok(distinct());
   setFacts({ keyGuid: "x" });
@@ -135,7 +166,7 @@ Deno.test("AggregateStatus.signature() changes with what is said of the configur
     version: "1.2.3",
     health,
     parts: {
-      monitor: "status",
+      monitor: ["status", "audit"],
       keyLatch: "key_keeper",
       redirector: "redirector",
       listener: "proxy",

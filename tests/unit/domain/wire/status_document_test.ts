@@ -5,6 +5,7 @@ import {
   statusDocument,
   statusTimestamp,
 } from "../../../../src/domain/wire/mod.ts";
+import { readVectors } from "../../../vectors/read.ts";
 
 const FACTS: AggregateFacts = {
   wallMs: Date.UTC(2026, 0, 6, 7, 8, 9, 120),
@@ -35,29 +36,20 @@ const FACTS: AggregateFacts = {
   failedAuthentications: [],
 };
 
-Deno.test("statusDocument() is the documented text, byte for byte", () => {
-  assert.equal(
-    statusDocument(FACTS, "compact"),
-    '{"timestamp":"2026-01-06T07:08:09.120","proxyAgentStatus":{"version":"1.2.3","status":"SUCCESS",' +
-      '"monitorStatus":{"status":"RUNNING","message":"m"},' +
-      '"keyLatchStatus":{"status":"RUNNING","message":"m","states":{"secureChannelState":"wireserver",' +
-      '"keyGuid":"5b1c","wireServerRuleId":"w","imdsRuleId":"i","hostGARuleId":"w","keyIncarnationId":"2"}},' +
-      '"ebpfProgramStatus":{"status":"RUNNING","message":"m"},' +
-      '"proxyListenerStatus":{"status":"RUNNING","message":"m"},' +
-      '"telemetryLoggerStatus":{"status":"UNKNOWN","message":"m"},"proxyConnectionsCount":12},' +
-      '"proxyConnectionSummary":[{"userName":"root","ip":"169.254.169.254","port":80,' +
-      '"processCmdLine":"curl -s","responseStatus":"200 OK","count":3,"userGroups":["root"],' +
-      '"processFullPath":"/usr/bin/curl"}],"failedAuthenticateSummary":[]}',
-  );
-});
+interface Golden {
+  readonly facts: AggregateFacts;
+  readonly compact: string;
+  /** Line by line. */
+  readonly pretty: readonly string[];
+}
 
-Deno.test("statusDocument() pretty says the same with two blanks", () => {
-  const pretty = statusDocument(FACTS, "pretty");
-  assert.deepEqual(JSON.parse(pretty), JSON.parse(statusDocument(FACTS, "compact")));
-  assert.ok(
-    pretty.startsWith('{\n  "timestamp": "2026-01-06T07:08:09.120",\n  "proxyAgentStatus": {\n'),
-  );
-});
+const GOLDEN = ["facts", "compact", "pretty"] as const;
+for (const { id, facts, compact, pretty } of readVectors<Golden>("status/documents.json", GOLDEN)) {
+  Deno.test(`statusDocument() is the golden text, byte for byte: ${id}`, () => {
+    assert.equal(statusDocument(facts, "compact"), compact);
+    assert.equal(statusDocument(facts, "pretty"), pretty.join("\n"));
+  });
+}
 
 Deno.test("statusDocument() omits what is unknown and appends extra states", () => {
   const keyLatchFacts = {
