@@ -39,7 +39,8 @@ import { openPlatform, type Platform } from "./platform/platform.ts";
 import { Backoff, DEFAULT_BACKOFF } from "./runtime/backoff.ts";
 import { Cell } from "./runtime/cell.ts";
 import { AgentError } from "./runtime/errors.ts";
-import type { HealthReporter, Part } from "./runtime/part.ts";
+import { LifeSign } from "./runtime/life_sign.ts";
+import type { HealthReporter } from "./runtime/part.ts";
 import { slicedBy } from "./runtime/slices.ts";
 import { type Supervised, Supervisor } from "./runtime/supervisor.ts";
 import { SystemClock } from "./runtime/system_clock.ts";
@@ -201,6 +202,14 @@ async function superviseAgent(
     requestHeadTimeoutInSeconds: (next) => proxy.setTimeLimits(timeLimitsOf(next)),
     idleConnectionTimeoutInSeconds: (next) => proxy.setTimeLimits(timeLimitsOf(next)),
   }, logger);
+  const lifeSign = new LifeSign({
+    clock,
+    logger,
+    notify: platform.serviceNotify,
+    everyMs: platform.watchdogEveryMs,
+    loops: [keeper, reconciler],
+    status: () => troubleOf(health) || "Serving",
+  });
   const upload = telemetry.part({
     host,
     snapshot,
@@ -227,7 +236,7 @@ async function superviseAgent(
       upWithinMs: null,
     },
     { part: readiness, upWithinMs: null },
-    { part: serviceWatch(platform), upWithinMs: null },
+    { part: lifeSign, upWithinMs: null },
     { part: reconciler },
     { part: keeper, upWithinMs: null },
     { part: proxy, stopWithinMs: LISTENER_STOP_MS },
@@ -302,6 +311,15 @@ function withHostClock(facts: KeyLatchFacts, hostClock: HostClock): KeyLatchFact
   return { ...facts, extra: { ...facts.extra, hostClockAheadInSeconds } };
 }
 
+/** What keeps the agent from serving, for people; empty when nothing does. */
+function troubleOf(health: HealthBoard): string {
+  return Object.values(PART_OF_FLAG)
+    .map((part) => ({ part, ...health.of(part) }))
+    .filter(({ state }) => state !== "RUNNING")
+    .map(({ part, message }) => `${part}: ${message}`)
+    .join("; ");
+}
+
 /** Which part stands for which module of the status document. */
 const MODULE_PARTS = Object.freeze<ModuleParts>({
   monitor: ["status", "audit"],
@@ -355,23 +373,6 @@ function flagging(
     },
   };
 }
-
-/** Tells a watching service manager that the event loop runs. */
-function serviceWatch(platform: Platform): Part {
-  return {
-    name: "service",
-    async run(signal: AbortSignal, health: HealthReporter): Promise<void> {
-      const { clock, serviceNotify, watchdogEveryMs } = platform;
-      health.report("RUNNING", "SERVICE", "Service manager is told");
-      while (!signal.aborted) {
-        serviceNotify.watchdog();
-        await clock.sleep(watchdogEveryMs ?? UNWATCHED_MS, signal);
-      }
-    },
-  };
-}
-
-const UNWATCHED_MS = 3_600_000;
 
 function folderOf(path: string): string {
   return path.slice(0, path.lastIndexOf("/")) || "/";

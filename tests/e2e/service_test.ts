@@ -31,6 +31,7 @@ e2eTest(
     const alive = messages.filter((message) => message === "WATCHDOG=1").length;
     assert.ok(alive >= 3 && alive <= 8, `${alive} signs of life, one each half a second`);
     assert.equal(messages.filter((message) => message === "STOPPING=1").length, 1);
+    assert.equal(messages.findLast((message) => message.startsWith("STATUS=")), "STATUS=Serving");
     assert.ok(messages.indexOf("READY=1") < messages.indexOf("STOPPING=1"));
 
     const spoken = lines.filter((line) => line !== "Press Enter to end it.");

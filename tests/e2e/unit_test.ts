@@ -124,7 +124,7 @@ e2eTest("under its systemd unit the agent misses nothing", { started: false }, a
       assert.equal(await scene.statusOf(INSTANCE_URL, { user: NOBODY }), 200);
     });
     assert.equal(audit.length, 1);
-    assert.equal(audit[0]?.["exeDoubt"], seesFirstProcess() ? undefined : "foreign-namespace");
+    assert.equal(audit[0]?.["exeDoubt"], seesFirstProcess() ? null : "foreign-namespace");
     await until(
       "the control socket",
       async () =>

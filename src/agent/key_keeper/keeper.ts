@@ -26,6 +26,7 @@ import type { Clock } from "../../runtime/clock.ts";
 import { AgentError } from "../../runtime/errors.ts";
 import type { Logger } from "../../runtime/logger.ts";
 import type { HealthReporter, Part } from "../../runtime/part.ts";
+import { Pulse } from "../../runtime/pulse.ts";
 import { type Pace, unpaced } from "../../runtime/slices.ts";
 import type { HostChannel } from "../host/mod.ts";
 import type { TargetModes } from "../redirector/mod.ts";
@@ -79,6 +80,7 @@ export interface KeyKeeperOptions {
  */
 export class KeyKeeper implements Part {
   readonly name = "key_keeper";
+  readonly pulse: Pulse;
   readonly #options: KeyKeeperOptions;
   readonly #logger: Logger;
   readonly #worker: LatchWorker;
@@ -127,6 +129,7 @@ export class KeyKeeper implements Part {
       attestedKey: (guid) => worker.attestedKey(guid),
     });
     this.#timer = new PollTimer(clock, options.pollIntervalMs);
+    this.pulse = new Pulse(clock);
   }
 
   /** Asks for a poll now rather than at its time. At most one such wish waits, and one a second is granted. */
@@ -144,6 +147,7 @@ export class KeyKeeper implements Part {
   /** Changes the time between polls, milliseconds; also of the wait that is under way. */
   setPollInterval(intervalMs: number): void {
     this.#pollIntervalMs = intervalMs;
+    this.#beat();
     this.#timer.setInterval(intervalMs);
     this.#health?.setInterval(intervalMs);
   }
@@ -208,17 +212,25 @@ export class KeyKeeper implements Part {
     this.#health = health;
     health.started();
     const watching = health.watch(signal);
+    this.#beat();
     await this.#openStore();
     await this.#source.open();
     await this.#recall();
     let wanted = false;
     while (!signal.aborted) {
+      this.#beat();
       // A wish that a failed poll could not fulfil goes over to the next one.
       wanted = !await this.#poll(health, signal, wanted) && wanted;
       wanted = await this.#waitForNext(signal) || wanted;
     }
+    this.pulse.rest();
     await watching;
     health.stopped();
+  }
+
+  /** A turn is a poll and the wait for the next one. */
+  #beat(): void {
+    this.pulse.beat(this.#pollIntervalMs + LONGEST_POLL_MS);
   }
 
   /** The folder is also prepared before each key is stored, so that a failure here costs nothing but this line. */
@@ -523,6 +535,8 @@ interface FailedInstall {
   readonly reason: string;
 }
 
+/** Calls of the host, files and the building of the largest policy, each with its own limit, are done well within this. */
+const LONGEST_POLL_MS = 180_000;
 /** Fits a message of the status document. */
 const MAX_REASON_BYTES = 800;
 /** Lines about one policy. */

@@ -3,10 +3,13 @@ import type { Backoff } from "../../runtime/backoff.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Logger } from "../../runtime/logger.ts";
 import type { HealthReporter, Part } from "../../runtime/part.ts";
+import { Pulse } from "../../runtime/pulse.ts";
 import type { Redirector, TargetModes } from "./redirector.ts";
 
 /** How often the kernel hears that the agent lives, and how often a foreign detachment is looked for. */
 const BEAT_EVERY_MS = 1_000;
+/** A turn is a look at the programs, or an attempt to attach with the wait after it. */
+const LONGEST_TURN_MS = 60_000;
 /** How often what other network namespaces dialled is logged. */
 const INSPECT_EVERY_S = 60;
 
@@ -40,12 +43,14 @@ export interface ReconcilerOptions {
  */
 export class Reconciler implements Part {
   readonly name = "redirector";
+  readonly pulse: Pulse;
   readonly #options: ReconcilerOptions;
   /** Whether the listener had its port once. From then on the kernel programs keep it for us. */
   #portWasOurs = false;
 
   constructor(options: ReconcilerOptions) {
     this.#options = options;
+    this.pulse = new Pulse(options.clock);
   }
 
   /** To be called when the listener begins to serve: what is wanted may take effect now. */
@@ -78,12 +83,14 @@ export class Reconciler implements Part {
       const lostAt = new Date(clock.wallMs()).toISOString();
       lostNote = ` (taken off by somebody and attached again: ${++lost}, last at ${lostAt})`;
     }
+    this.pulse.rest();
     if (this.#options.stopping()) await redirector.detach();
     health.report("STOPPED", "redirector-stopped", "eBPF redirector is stopped");
   }
 
   async #attach(signal: AbortSignal, health: HealthReporter): Promise<boolean> {
     const { redirector, backoff, clock, logger } = this.#options;
+    this.pulse.beat(LONGEST_TURN_MS);
     try {
       await redirector.attach(signal);
       backoff.reset();
@@ -108,6 +115,7 @@ export class Reconciler implements Part {
   async #watch(signal: AbortSignal): Promise<void> {
     const { clock, redirector, serving } = this.#options;
     for (let second = 0; !signal.aborted && redirector.intact(); second++) {
+      this.pulse.beat(LONGEST_TURN_MS);
       if (serving()) redirector.beat();
       if (second % INSPECT_EVERY_S === 0) redirector.inspect();
       await clock.sleep(BEAT_EVERY_MS, signal);

@@ -914,3 +914,25 @@ Deno.test("pollResults counts the polls by what came of them", () =>
     await stand.poll();
     assert.deepEqual([...stand.keeper.pollResults], [["ok", 2], ["HOST_CONNECT", 1]]);
   }));
+
+Deno.test("pulse is in time whatever the host does and however long the interval is, and late when the loop hangs", () =>
+  withStand(async (stand) => {
+    const { clock, keeper } = stand;
+    await stand.start();
+    await clock.advance(10 * 60_000);
+    assert.equal(keeper.pulse.hangsForMs, null);
+    stand.host.status = NO_HOST;
+    await clock.advance(10 * 60_000);
+    assert.equal(keeper.pulse.hangsForMs, null);
+    keeper.setPollInterval(86_400_000);
+    await clock.advance(86_000_000);
+    assert.equal(keeper.pulse.hangsForMs, null);
+    keeper.setPollInterval(INTERVAL_MS);
+    stand.host.hangs = true;
+    await clock.advance(10 * 60_000);
+    const hangsForMs = keeper.pulse.hangsForMs ?? 0;
+    assert.ok(hangsForMs > 9 * 60_000, `${hangsForMs}`);
+    await stand.stop();
+    await clock.advance(10 * 60_000);
+    assert.equal(keeper.pulse.hangsForMs, null, "it is at its end");
+  }));

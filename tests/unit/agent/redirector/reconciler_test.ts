@@ -4,6 +4,7 @@ import { Reconciler, type TargetModes } from "../../../../src/agent/redirector/m
 import { Backoff, DEFAULT_BACKOFF } from "../../../../src/runtime/backoff.ts";
 import { Cell } from "../../../../src/runtime/cell.ts";
 import { AgentError } from "../../../../src/runtime/errors.ts";
+import type { Pulse } from "../../../../src/runtime/pulse.ts";
 import { FakeClock } from "../../../fakes/fake_clock.ts";
 import { MemoryLogger } from "../../../fakes/memory_logger.ts";
 
@@ -42,6 +43,7 @@ interface Stand {
   serving: boolean;
   stopping: boolean;
   readonly listening: () => void;
+  readonly pulse: Pulse;
   readonly stop: () => Promise<void>;
 }
 
@@ -64,6 +66,9 @@ function stand(failures = 0): Stand {
     listening: () => {
       made.serving = true;
       reconciler.listening();
+    },
+    get pulse() {
+      return reconciler.pulse;
     },
     stop: async () => {
       ending.abort();
@@ -197,4 +202,22 @@ Deno.test("Reconciler takes everything off in an orderly stop, and leaves it on 
   await failed.clock.settle();
   await failed.stop();
   assert.equal(failed.redirector.detached, 0);
+});
+
+Deno.test("Reconciler pulse is in time while it watches and while attaching fails, and late when attaching hangs", async () => {
+  const well = stand(40);
+  await well.clock.advance(15 * 60_000);
+  assert.equal(well.pulse.hangsForMs, null);
+  await well.stop();
+  await well.clock.advance(15 * 60_000);
+  assert.equal(well.pulse.hangsForMs, null, "it is at its end");
+
+  const hanging = stand(1);
+  await hanging.clock.settle();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  hanging.redirector.attach = () => promise;
+  await hanging.clock.advance(2 * 60_000);
+  assert.ok((hanging.pulse.hangsForMs ?? 0) > 60_000);
+  resolve();
+  await hanging.stop();
 });
