@@ -1,9 +1,10 @@
-import { redactedText } from "../../domain/identity/mod.ts";
+import { redact, redactedText } from "../../domain/identity/mod.ts";
 import {
   cutToBytes,
   type GenericEvent,
   genericMembers,
   MAX_EVENT_MESSAGE_BYTES,
+  MAX_STATUS_MESSAGE_BYTES,
   type StatusEvent,
   statusTimestamp,
 } from "../../domain/wire/mod.ts";
@@ -110,7 +111,7 @@ export class EventRecorder {
       success: status.success,
       operation: "report_proxy_agent_status",
       task: "loop_status",
-      message: cleanMessage(status.message),
+      message: cutToBytes(redact(status.message), MAX_STATUS_MESSAGE_BYTES),
       duration: status.duration,
       pid: this.#pid,
       tid: this.#tid,

@@ -1,5 +1,4 @@
 import { err, ok, type Result } from "../../runtime/result.ts";
-import { parseStrictJson } from "./strict_json.ts";
 import { cutToBytes } from "./text_cut.ts";
 
 /** Something that happened. Source: wire-protocol 8.2. */
@@ -41,8 +40,10 @@ export interface StatusEvent {
 
 export type TelemetryEvent = GenericEvent | StatusEvent;
 
-/** Most bytes of a message. Source: wire-protocol 8.2. */
+/** Most bytes of a generic event's message. Source: wire-protocol 8.2. */
 export const MAX_EVENT_MESSAGE_BYTES = 4096;
+/** Most bytes of a status event's message: a JSON document, of no use when it is cut, with room for every module's longest. */
+export const MAX_STATUS_MESSAGE_BYTES = 16_384;
 /** Most bytes of the other texts, which are names and numbers. */
 const MAX_NAME_BYTES = 256;
 
@@ -112,10 +113,16 @@ export function readStatusFile(text: string): Result<ReadEvents, string> {
   return event === null ? err("no status event") : ok({ events: [event], bad: 0 });
 }
 
-/** `undefined` for what is no JSON. */
+/**
+ * `undefined` for what is no JSON. Read the quick way: a file may have a megabyte, callers wait meanwhile, and nothing is
+ * decided by what an event says.
+ */
 function parsed(text: string): unknown {
-  const result = parseStrictJson(text.startsWith("\ufeff") ? text.slice(1) : text);
-  return result.ok ? result.value : undefined;
+  try {
+    return JSON.parse(text.startsWith("\ufeff") ? text.slice(1) : text);
+  } catch {
+    return undefined;
+  }
 }
 
 function genericOf(item: unknown): GenericEvent | null {
@@ -147,8 +154,8 @@ function statusOf(item: unknown): StatusEvent | null {
     success: status.flag("operation_success"),
     operation: status.name("operation"),
     task: status.name("task_name"),
-    message: status.message("message"),
-    duration: status.whole("duration"),
+    message: status.document("message"),
+    duration: status.duration("duration"),
     pid: outer.name("event_pid"),
     tid: outer.name("event_tid"),
     timeStamp: outer.name("time_stamp"),
@@ -159,15 +166,15 @@ function statusOf(item: unknown): StatusEvent | null {
 /** Takes members out of an object and remembers whether one was missing or wrong. */
 class Members {
   complete: boolean;
-  readonly #map: ReadonlyMap<string, unknown>;
+  readonly #members: Readonly<Record<string, unknown>>;
 
   constructor(value: unknown) {
-    this.complete = value instanceof Map;
-    this.#map = value instanceof Map ? value : new Map();
+    this.complete = typeof value === "object" && value !== null;
+    this.#members = { ...value as object };
   }
 
   inner(name: string): Members {
-    return new Members(this.#map.get(name));
+    return new Members(this.#get(name));
   }
 
   name(name: string): string {
@@ -178,18 +185,26 @@ class Members {
     return cutToBytes(this.#take(name, isText, ""), MAX_EVENT_MESSAGE_BYTES);
   }
 
+  document(name: string): string {
+    return cutToBytes(this.#take(name, isText, ""), MAX_STATUS_MESSAGE_BYTES);
+  }
+
   flag(name: string): boolean {
     return this.#take(name, (value) => typeof value === "boolean", false);
   }
 
-  whole(name: string): number {
-    const isWhole = (value: unknown): value is number =>
-      typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
-    return this.#take(name, isWhole, 0);
+  /** Never negative: a clock that was set back must not become an age of the universe. Source: wire-protocol S-31. */
+  duration(name: string): number {
+    const isWhole = (value: unknown): value is number => Number.isSafeInteger(value);
+    return Math.max(0, this.#take(name, isWhole, 0));
+  }
+
+  #get(name: string): unknown {
+    return Object.hasOwn(this.#members, name) ? this.#members[name] : undefined;
   }
 
   #take<T>(name: string, is: (value: unknown) => value is T, otherwise: T): T {
-    const value = this.#map.get(name);
+    const value = this.#get(name);
     if (is(value)) return value;
     this.complete = false;
     return otherwise;

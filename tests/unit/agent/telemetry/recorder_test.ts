@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { EventRecorder, QUEUE_CAPACITY } from "../../../../src/agent/telemetry/recorder.ts";
+import { agentStatusText } from "../../../../src/domain/wire/mod.ts";
 import { FakeClock } from "../../../fakes/fake_clock.ts";
 
 function recorder(forUpload = true) {
@@ -91,11 +92,41 @@ Deno.test("EventRecorder.emitStatus() makes a status event", () => {
     timeStamp: "2026-01-06T07:08:09.123",
   });
   assert.deepEqual(lines, []);
+  made.removeStatus(Infinity);
   for (let i = 0; i < 100; i++) {
     made.emitStatus({ name: "n", success: true, message: "{}", duration: i });
   }
   assert.equal(made.statusEvents().length, 96);
-  assert.equal(made.dropped, 5);
+  assert.equal(made.dropped, 4);
   made.removeStatus(Infinity);
   assert.deepEqual(made.statusEvents(), []);
+});
+
+Deno.test("EventRecorder.emitStatus() keeps the whole document, also when every module has much to say", () => {
+  const { recorder: made } = recorder();
+  const module = { status: "STOPPED" as const, message: "it's broken: ".repeat(200) };
+  const document = agentStatusText({
+    version: "1.2.3",
+    monitor: module,
+    keyLatch: module,
+    keyLatchFacts: {
+      secureChannelState: "wireserver enforce -  imds enforce -  hostga enforce",
+      keyGuid: "8d1dd7ec-9b5b-4b7c-9b5b-4b7c9b5b4b7c",
+      keyIncarnationId: 1,
+      wireServerRuleId: "sig-1",
+      imdsRuleId: "sig-2",
+    },
+    redirector: module,
+    listener: module,
+    telemetry: module,
+    configuration: module,
+    requestCount: 1_000_000,
+  });
+  assert.ok(document.length > 6000);
+  made.emitStatus({ name: "n", success: false, message: document, duration: 1 });
+  assert.equal(made.statusEvents()[0]?.event.message, document);
+  made.emitStatus({ name: "n", success: false, message: "db=x;pwd=abc;u=y", duration: 1 });
+  assert.equal(made.statusEvents()[1]?.event.message, "db=x;[REDACTED];u=y");
+  made.emitStatus({ name: "n", success: false, message: "ä".repeat(10_000), duration: 1 });
+  assert.equal(made.statusEvents()[2]?.event.message, "ä".repeat(8192));
 });

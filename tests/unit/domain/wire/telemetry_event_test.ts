@@ -57,7 +57,6 @@ Deno.test("readStatusFile() refuses a member that is missing or of another type"
     const change of [
       { event_pid: 812 },
       { extension: null },
-      { operation_status: { ...whole.operation_status, duration: -1 } },
       { operation_status: { ...whole.operation_status, duration: 1.5 } },
       { operation_status: { ...whole.operation_status, operation_success: "true" } },
     ]
@@ -66,4 +65,17 @@ Deno.test("readStatusFile() refuses a member that is missing or of another type"
     assert.equal(readStatusFile(text).ok, false, text);
   }
   assert.equal(readStatusFile("[]").ok, false);
+});
+
+Deno.test("readStatusFile() makes nothing of a duration below nothing", () => {
+  const text = statusFileText({ ...status?.event as StatusEvent, duration: -1 });
+  const read = readStatusFile(text);
+  assert.deepEqual(read.ok && read.value.events, [{ ...status?.event, duration: 0 }]);
+});
+
+Deno.test("readGenericFile() takes members for what they are called", () => {
+  const members = JSON.parse(generic?.text ?? "")[0];
+  const named = { ...members, constructor: 1, more: [] };
+  const read = readGenericFile(JSON.stringify([named, [], Object.create(members)]));
+  assert.deepEqual(read, { ok: true, value: { events: [generic?.event], bad: 2 } });
 });
