@@ -267,7 +267,7 @@ async function superviseAgent(
     queues: () => [
       { queue: "log", ...logs.queue() },
       { queue: "audit", waiting: audit.waitingLines, dropped: audit.lostLines },
-      { queue: "telemetry", waiting: upload.counts.waitingInMemory, dropped: upload.dropped },
+      ...upload.queues,
     ],
     restarts: () => supervisor.restarts,
     memory: () => Deno.memoryUsage(),

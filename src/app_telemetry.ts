@@ -100,6 +100,7 @@ export class AppTelemetry {
       files: new EventFiles({
         clock,
         folder: config.eventFolder,
+        ownerUid: Deno.uid() ?? 0,
         maxFiles: config.maxEventFileCount,
       }),
       uploader: new Uploader({ host, facts }),

@@ -62,6 +62,7 @@ export class Exchange {
 
   /**
    * @param name what is asked for, for the error's text
+   * @param headOnly whether the answer is complete with its head; its body is then left unread
    * @throws AgentError HOST_CONNECT, HOST_TIMEOUT, HOST_PROTOCOL, HOST_BODY_TOO_LARGE; also HOST_TIMEOUT when `signal` fires
    */
   async ask(
@@ -69,6 +70,7 @@ export class Exchange {
     to: SocketAddress,
     request: OwnRequest,
     signal: AbortSignal,
+    headOnly = false,
   ): Promise<ReceivedResponse> {
     const failure = (code: ErrorCode, what: string, cause?: unknown) =>
       new AgentError(code, `${name} from \`${to.address}:${to.port}\`: ${what}`, {
@@ -79,7 +81,8 @@ export class Exchange {
     let stream: HostStream | null = null;
     try {
       stream = await this.#connect(to, deadline, failure);
-      return await deadline.within(converse(stream, request, this.#limits.message), failure);
+      const answer = converse(stream, request, this.#limits.message, headOnly);
+      return await deadline.within(answer, failure);
     } catch (error) {
       if (error instanceof AgentError) throw error;
       if (error instanceof ExchangeStop) throw failure(error.code, error.message);
@@ -172,6 +175,7 @@ async function converse(
   stream: HostStream,
   request: OwnRequest,
   limits: MessageLimits,
+  headOnly: boolean,
 ): Promise<ReceivedResponse> {
   const message = encodeRequestMessage(
     request.method,
@@ -180,7 +184,7 @@ async function converse(
     request.body,
   );
   for (let at = 0; at < message.length;) at += await stream.write(message.subarray(at));
-  const reader = new ResponseReader(request.method, limits);
+  const reader = new ResponseReader(headOnly ? "HEAD" : request.method, limits);
   const buffer = new Uint8Array(READ_BYTES);
   while (true) {
     const count = await stream.read(buffer);

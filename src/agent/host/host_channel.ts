@@ -27,6 +27,7 @@ import {
   instanceQuestion,
   isSuccess,
   provisionQuestion,
+  retryAfterMs,
   sharedConfigQuestion,
   statusQuestion,
   telemetryQuestion,
@@ -35,7 +36,8 @@ import {
 /**
  * Everything the agent itself says to the host. Each call is one request on a connection of its own, with a time limit.
  * All throw AgentError: HOST_CONNECT and HOST_TIMEOUT when the host cannot be reached or is silent, HOST_PROTOCOL and
- * HOST_BODY_TOO_LARGE when its answer is no HTTP or too much, HOST_STATUS when it says no (`detail.status`), HOST_DOCUMENT when
+ * HOST_BODY_TOO_LARGE when its answer is no HTTP or too much, HOST_STATUS when it says no (`detail.status`, and
+ * `detail.retryAfterMs` where it asks for a pause), HOST_DOCUMENT when
  * its document is not acceptable. No error carries a key, a signature or a body.
  */
 export interface HostChannel {
@@ -176,13 +178,13 @@ async function ask(
     key,
     date: clock.now(),
   });
-  const response = await exchange.ask(question.name, to, request, signal);
-  if (!isSuccess(question, response.status)) {
-    throw new AgentError("HOST_STATUS", `${question.name}: answered with \`${response.status}\``, {
-      detail: { status: response.status },
-    });
-  }
-  return response;
+  const response = await exchange.ask(question.name, to, request, signal, question.statusOnly);
+  if (isSuccess(question, response.status)) return response;
+  const { status } = response;
+  const pauseMs = retryAfterMs(response.headers);
+  throw new AgentError("HOST_STATUS", `${question.name}: answered with \`${status}\``, {
+    detail: { status, ...(pauseMs === null ? {} : { retryAfterMs: pauseMs }) },
+  });
 }
 
 function textOf(question: HostQuestion, response: ReceivedResponse): DecodedBody {

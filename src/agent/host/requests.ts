@@ -1,6 +1,7 @@
 import {
   AUTHORIZATION_SCHEME,
   type HeaderField,
+  headerValue,
   type KeyGuid,
   METADATA_HEADER,
   NOTIFY_HEADER,
@@ -19,6 +20,8 @@ export interface HostQuestion {
   readonly body: Uint8Array | null;
   /** Which statuses are a success. */
   readonly success: "2xx" | "200";
+  /** Whether nothing is wanted of the answer but its status: then it counts from there on, however its body ends. */
+  readonly statusOnly?: true;
 }
 
 const SECURE_CHANNEL: HeaderField = [METADATA_HEADER, "True"];
@@ -58,6 +61,7 @@ export function attestQuestion(guid: KeyGuid): HostQuestion {
     extraHeaders: [SECURE_CHANNEL],
     body: null,
     success: "200",
+    statusOnly: true,
   };
 }
 
@@ -106,6 +110,7 @@ export function telemetryQuestion(payload: Uint8Array): HostQuestion {
     extraHeaders: [WIRE_VERSION, ["content-type", "text/xml; charset=utf-8"]],
     body: payload,
     success: "2xx",
+    statusOnly: true,
   };
 }
 
@@ -124,6 +129,15 @@ export function provisionQuestion(tick: bigint, notify: boolean): HostQuestion {
     body: null,
     success: "2xx",
   };
+}
+
+/** The longest wait that a host may ask for. */
+const LONGEST_PAUSE_MS = 3_600_000;
+
+/** How long the host asks to be left alone, milliseconds, an hour at most; `null` when it does not, or not in seconds. */
+export function retryAfterMs(headers: readonly HeaderField[]): number | null {
+  const seconds = headerValue(headers, "retry-after") ?? "";
+  return /^\d{1,9}$/.test(seconds) ? Math.min(Number(seconds) * 1000, LONGEST_PAUSE_MS) : null;
 }
 
 /** Whether `status` is a success of this question. */

@@ -10,13 +10,20 @@ import {
 import type { Clock } from "../../runtime/clock.ts";
 import { AgentError } from "../../runtime/errors.ts";
 import { describeFileError, openPrivateFolder, replaceFile } from "../../runtime/files.ts";
+import { readOwnFile } from "../../runtime/own_file.ts";
 
 /** Source: wire-protocol 8.2. */
-const GENERIC_NAME = /^\d{1,20}\.json$/;
-const STATUS_NAME = /^extension_\d{1,20}\.json$/;
+const GENERIC_NAME = /^\d+\.json$/;
+const STATUS_NAME = /^extension_\d+\.json$/;
+/** Digits of a time in nanoseconds, for the next thousand years. */
+const LONGEST_STAMP = 20;
 const TEMPORARY_NAME = "event.tmp";
 const PROBE_NAME = "event.probe";
+/** As large as many a file of events: a full disk takes an empty one. */
+const PROBE = "\0".repeat(65_536);
 const FILE_MODE = 0o640;
+/** A file that anybody may write to says nothing of us. */
+const FORBIDDEN_MODE = 0o002;
 /** A file grows up to so many events and bytes; then the next one begins. */
 const MOST_EVENTS = 1000;
 const MOST_BYTES = 1024 * 1024;
@@ -30,6 +37,8 @@ const MOST_SETTLED = 4096;
 export interface EventFilesOptions {
   readonly clock: Clock;
   readonly folder: string;
+  /** Whose files are taken. */
+  readonly ownerUid: number;
   /** Most files of generic events; 0: none are kept on disk. */
   readonly maxFiles: number;
 }
@@ -43,7 +52,7 @@ export interface EventFile {
 
 /**
  * The queue on disk. Bounded: the oldest file gives way, and its events are counted. Files of other programs with the same
- * names and forms are taken along; everything else in the folder is left alone. Source: wire-protocol 8.1, 8.2.
+ * names, forms and owner are taken along; everything else in the folder is left alone. Source: wire-protocol 8.1, 8.2.
  */
 export class EventFiles {
   readonly #options: EventFilesOptions;
@@ -51,6 +60,9 @@ export class EventFiles {
   /** The file that still has room. */
   #open: { readonly name: string; readonly count: number; readonly bytes: number } | null = null;
   readonly #settled = new Set<string>();
+  /** How many events of a file that could not be written anew need not be sent again. */
+  readonly #begun = new Map<string, number>();
+  #waiting = 0;
   #dropped = 0;
 
   constructor(options: EventFilesOptions) {
@@ -60,6 +72,11 @@ export class EventFiles {
   /** Events that gave way, or could not be read, since the start. */
   get dropped(): number {
     return this.#dropped;
+  }
+
+  /** Files that wait, as far as is known. */
+  get waiting(): number {
+    return Math.max(0, this.#waiting);
   }
 
   /** Keeps generic events, in their order. @throws AgentError FILE_WRITE; none of them is kept then */
@@ -73,19 +90,21 @@ export class EventFiles {
       const all = [...before, ...events];
       return await this.#writeOpen(open.name, all);
     }
-    await this.#makeRoom(GENERIC_NAME, this.#options.maxFiles);
-    await this.#writeOpen(`${this.#stamp()}.json`, events);
+    const names = await this.#makeRoom(GENERIC_NAME, this.#options.maxFiles);
+    await this.#writeOpen(`${this.#stamp(names)}.json`, events);
+    this.#waiting++;
   }
 
   /** Keeps a status event. @throws AgentError FILE_WRITE */
   async appendStatus(event: StatusEvent): Promise<void> {
-    await this.#makeRoom(STATUS_NAME, MOST_STATUS_FILES);
-    await this.#write(`extension_${this.#stamp()}.json`, statusFileText(event));
+    const names = await this.#makeRoom(STATUS_NAME, MOST_STATUS_FILES);
+    await this.#write(`extension_${this.#stamp(names)}.json`, statusFileText(event));
+    this.#waiting++;
   }
 
   /** Whether the folder takes files. @throws AgentError FILE_WRITE when it does not */
   async check(): Promise<void> {
-    await this.#write(PROBE_NAME, "");
+    await this.#write(PROBE_NAME, PROBE);
     await this.#remove(PROBE_NAME);
   }
 
@@ -95,26 +114,25 @@ export class EventFiles {
     const status = await this.#list(STATUS_NAME).catch(() => []);
     const found = [...generic, ...status];
     const names = found.filter((name) => !this.#settled.has(name));
+    this.#waiting = names.length;
     for (const name of this.#settled) await this.#remove(name);
     return names;
   }
 
-  /** Reads a file; `null` when it is gone or no regular file. One that cannot be understood is removed and counted. */
+  /** Reads a file; `null` when it is gone or none of ours. One that cannot be understood is removed and counted. */
   async read(name: string): Promise<EventFile | null> {
-    const path = `${this.#options.folder}/${name}`;
+    const { folder, ownerUid } = this.#options;
+    const limits = { ownerUid, forbiddenMode: FORBIDDEN_MODE, maxBytes: MOST_READ_BYTES };
     let text: string;
     try {
-      const info = await Deno.lstat(path);
-      if (!info.isFile) return null;
-      if (info.size > MOST_READ_BYTES) return await this.#giveUp(name);
-      text = await Deno.readTextFile(path);
+      text = new TextDecoder().decode((await readOwnFile(`${folder}/${name}`, limits)).bytes);
     } catch {
-      return null;
+      return await this.#isGiant(name) ? await this.#giveUp(name) : null;
     }
     const read = STATUS_NAME.test(name) ? readStatusFile(text) : readGenericFile(text);
     if (!read.ok) return await this.#giveUp(name);
     const { events, bad } = read.value;
-    return { name, events, lost: bad };
+    return { name, events: events.slice(this.#begun.get(name) ?? 0), lost: bad };
   }
 
   /** The events of the file were accepted, or must not be tried again. Never throws: a file that stays is not sent again. */
@@ -124,16 +142,15 @@ export class EventFiles {
     await this.#remove(file.name);
   }
 
-  /** All but the first `count` events of the file are still to be sent. Never throws: at worst some are sent again. */
+  /** All but the first `count` events of the file are still to be sent. Never throws: what was sent is remembered at least. */
   async settlePart(file: EventFile, count: number): Promise<void> {
-    if (STATUS_NAME.test(file.name)) return;
     const rest = file.events.slice(count).filter((event) => event.kind === "generic");
     try {
       if (this.#open?.name === file.name) await this.#writeOpen(file.name, rest);
       else await this.#write(file.name, genericFileText(rest));
       this.#dropped += file.lost;
     } catch {
-      // See above.
+      this.#begun.set(file.name, (this.#begun.get(file.name) ?? 0) + count);
     }
   }
 
@@ -155,6 +172,7 @@ export class EventFiles {
       openPrivateFolder(folder, isEventFile);
       const content = new TextEncoder().encode(text);
       await replaceFile(`${folder}/${name}`, `${folder}/${TEMPORARY_NAME}`, content, FILE_MODE);
+      this.#begun.delete(name);
       return content.length;
     } catch (error) {
       throw new AgentError(
@@ -164,8 +182,8 @@ export class EventFiles {
     }
   }
 
-  /** Removes the oldest files until one more may be written. */
-  async #makeRoom(pattern: RegExp, most: number): Promise<void> {
+  /** Removes the oldest files until one more may be written. Returns the names of all that were there. */
+  async #makeRoom(pattern: RegExp, most: number): Promise<readonly string[]> {
     const names = await this.#list(pattern).catch(() => []);
     for (const name of names.slice(0, Math.max(0, names.length - most + 1))) {
       if (this.#settled.has(name)) continue;
@@ -174,6 +192,13 @@ export class EventFiles {
       this.#settled.delete(name);
       this.#dropped += file === null ? 0 : file.events.length + file.lost;
     }
+    return names;
+  }
+
+  async #isGiant(name: string): Promise<boolean> {
+    const { folder, ownerUid } = this.#options;
+    const info = await Deno.lstat(`${folder}/${name}`).catch(() => null);
+    return info !== null && info.isFile && info.uid === ownerUid && info.size > MOST_READ_BYTES;
   }
 
   async #giveUp(name: string): Promise<null> {
@@ -183,6 +208,8 @@ export class EventFiles {
   }
 
   async #remove(name: string): Promise<void> {
+    if (!this.#settled.has(name) && name !== PROBE_NAME) this.#waiting--;
+    this.#begun.delete(name);
     try {
       await Deno.remove(`${this.#options.folder}/${name}`);
       this.#settled.delete(name);
@@ -192,21 +219,35 @@ export class EventFiles {
     }
   }
 
-  /** Oldest first: by the number in the name. */
+  /** Our files, oldest first: by the number in the name. */
   async #list(pattern: RegExp): Promise<string[]> {
+    const { folder, ownerUid } = this.#options;
     const names: string[] = [];
-    for await (const entry of Deno.readDir(this.#options.folder)) {
-      if (entry.isFile && pattern.test(entry.name)) names.push(entry.name);
+    for await (const entry of Deno.readDir(folder)) {
+      if (!entry.isFile || !pattern.test(entry.name)) continue;
+      const info = await Deno.lstat(`${folder}/${entry.name}`).catch(() => null);
+      if (info?.uid === ownerUid) names.push(entry.name);
     }
     return names.sort((a, b) => a.length - b.length || (a < b ? -1 : 1));
   }
 
-  /** Nanoseconds since 1970; larger each time. */
-  #stamp(): bigint {
+  /** Nanoseconds since 1970, and more than in any of the names: the order holds when the clock is set back, or a name is taken. */
+  #stamp(names: readonly string[]): bigint {
     const now = BigInt(Math.trunc(this.#options.clock.wallMs())) * 1_000_000n;
-    this.#lastStamp = now > this.#lastStamp ? now : this.#lastStamp + 1n;
+    const newest = names.reduce((latest, name) => larger(latest, stampOf(name)), this.#lastStamp);
+    this.#lastStamp = larger(now, newest + 1n);
     return this.#lastStamp;
   }
+}
+
+/** The number in a name; 0 for one that is longer than any time. */
+function stampOf(name: string): bigint {
+  const digits = /\d+/.exec(name)?.[0] ?? "0";
+  return digits.length > LONGEST_STAMP ? 0n : BigInt(digits);
+}
+
+function larger(a: bigint, b: bigint): bigint {
+  return a > b ? a : b;
 }
 
 /** Whether a name in the event folder is one that this program gives out. */

@@ -64,9 +64,9 @@ export class EventRecorder {
     this.#tid = this.#pid.padStart(8, "0");
   }
 
-  /** Generic events that wait in memory. */
+  /** Events that wait in memory. */
   get waiting(): number {
-    return this.#generic.length;
+    return this.#generic.length + this.#status.length;
   }
 
   /** Events that gave way in memory since the start. */

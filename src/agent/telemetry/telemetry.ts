@@ -38,9 +38,10 @@ export interface TelemetryOptions {
   readonly status: () => { readonly success: boolean; readonly message: string };
 }
 
-/** Figures of telemetry since the start; the first is of the moment. */
+/** Figures of telemetry since the start; the first two are of the moment. */
 export interface TelemetryCounts {
   readonly waitingInMemory: number;
+  readonly filesWaiting: number;
   readonly droppedInMemory: number;
   readonly droppedOnDisk: number;
   readonly accepted: number;
@@ -76,10 +77,20 @@ export class Telemetry implements Part {
     const { recorder, files, uploader } = this.#options;
     return {
       waitingInMemory: recorder.waiting,
+      filesWaiting: files.waiting,
       droppedInMemory: recorder.dropped,
       droppedOnDisk: files.dropped,
       ...uploader.counts,
     };
+  }
+
+  /** The two queues: events in memory, and files of them. What was dropped are events in both. */
+  get queues() {
+    const { waitingInMemory, filesWaiting, droppedInMemory, droppedOnDisk, refused } = this.counts;
+    return [
+      { queue: "telemetry", waiting: waitingInMemory, dropped: droppedInMemory + refused },
+      { queue: "telemetry_files", waiting: filesWaiting, dropped: droppedOnDisk },
+    ];
   }
 
   /** Events that were let go of without having been accepted, since the start. */
@@ -110,6 +121,9 @@ export class Telemetry implements Part {
     let pressedMs = -Infinity;
     let wake = new AbortController();
     recorder.onPressing(() => wake.abort());
+    const isPressed = (nowMs: number) =>
+      wake.signal.aborted && nowMs - pressedMs >= PRESSED_EVERY_MS;
+    const isFlushDue = (nowMs: number) => nowMs >= flushMs || isPressed(nowMs);
     this.#report(health);
     while (!signal.aborted) {
       const nowMs = clock.monotonicMs();
@@ -118,16 +132,16 @@ export class Telemetry implements Part {
         toldMs = nowMs;
         statusMs = nowMs + STATUS_EVERY_MS;
       }
-      const isPressed = wake.signal.aborted && nowMs - pressedMs >= PRESSED_EVERY_MS;
-      if (nowMs >= flushMs || isPressed) {
-        wake = new AbortController();
-        if (isPressed) pressedMs = nowMs;
+      if (isFlushDue(nowMs)) {
+        if (isPressed(nowMs)) pressedMs = nowMs;
         else flushMs = nowMs + intervalMs;
+        wake = new AbortController();
         await this.#flush(health);
       }
       if (nowMs >= uploadMs) {
         const mayStart = isProvisioned() || nowMs - startedMs > START_AFTER_MS;
-        uploadMs = mayStart ? await this.#upload(signal, health, flushMs) : flushMs;
+        const mayGoOn = () => !isFlushDue(clock.monotonicMs());
+        uploadMs = mayStart ? await this.#upload(signal, health, flushMs, mayGoOn) : flushMs;
       }
       await this.#waitUntil(Math.min(flushMs, uploadMs, statusMs), pressedMs, wake.signal, signal);
     }
@@ -184,10 +198,18 @@ export class Telemetry implements Part {
     this.#report(health);
   }
 
-  /** Sends what waits on disk and in memory. Returns when to try next, monotonic milliseconds. */
-  async #upload(signal: AbortSignal, health: HealthReporter, nextMs: number): Promise<number> {
+  /**
+   * Sends what waits on disk and in memory, as long as it may: a slow host must not keep events from the disk. Returns when
+   * to try next, monotonic milliseconds.
+   */
+  async #upload(
+    signal: AbortSignal,
+    health: HealthReporter,
+    nextMs: number,
+    mayGoOn: () => boolean,
+  ): Promise<number> {
     const { clock, uploader } = this.#options;
-    const outcome = await uploader.send(this.#chunks(), signal);
+    const outcome = await uploader.send(this.#chunks(), signal, mayGoOn);
     if (signal.aborted) return nextMs;
     this.#hasTried = true;
     const before = this.#hostTrouble;
@@ -198,11 +220,13 @@ export class Telemetry implements Part {
         const { code, message } = outcome;
         this.#logger.warn("telemetry is not accepted", { code, cause: message });
       }
-      return clock.monotonicMs() + this.#backoff.next();
+      const pauseMs = outcome.detail["retryAfterMs"];
+      const askedMs = typeof pauseMs === "number" ? pauseMs : 0;
+      return clock.monotonicMs() + Math.max(this.#backoff.next(), askedMs);
     }
     if (before !== null) this.#logger.info("telemetry is accepted again");
     this.#backoff.reset();
-    return Math.max(nextMs, clock.monotonicMs());
+    return outcome === "paused" ? clock.monotonicMs() : nextMs;
   }
 
   async *#chunks(): AsyncGenerator<Chunk> {

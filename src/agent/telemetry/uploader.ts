@@ -7,7 +7,7 @@ import type { VmFactsSource } from "./vm_facts.ts";
 
 /** Statuses that speak of the upload itself, not of the moment. */
 const REFUSING = new Set([400, 413, 415, 422]);
-/** An upload that the host refuses for what it is gets so many attempts. Source: wire-protocol 8.7. */
+/** An event that the host refuses for what it is gets at least so many attempts. Source: wire-protocol 8.7. */
 const ATTEMPTS = 5;
 
 /** Events that wait somewhere, oldest first. */
@@ -17,8 +17,8 @@ export interface Chunk {
   settle(count: number): Promise<void>;
 }
 
-/** How an upload of everything that waits ended. */
-export type UploadOutcome = "sent" | "nothing" | AgentError;
+/** How an upload of everything that waits ended; `paused`: some is left, because something else was due. */
+export type UploadOutcome = "sent" | "nothing" | "paused" | AgentError;
 
 export interface UploaderOptions {
   readonly host: Pick<HostChannel, "sendTelemetry">;
@@ -38,8 +38,8 @@ interface Progress {
 
 /**
  * Sends what waits, one upload after the other, in order. INVARIANT: an event is let go of only after the host accepted it,
- * with two exceptions that are counted: one too large for any upload, and an upload that the host refused five times for
- * what it is (DEVIATION D-131). Everything else is kept and tried again. Source: wire-protocol 8.6, 8.7.
+ * with two exceptions that are counted: one too large for any upload, and one that the host refused for what it is, alone and
+ * at least five times in all (DEVIATION D-131). Everything else is kept and tried again. Source: wire-protocol 8.6, 8.7.
  */
 export class Uploader {
   readonly #options: UploaderOptions;
@@ -47,7 +47,10 @@ export class Uploader {
   #refused = 0;
   #uploads = 0;
   #failures = 0;
+  /** Refusals since the last event that turned out to be no reason for one. */
   #attempts = 0;
+  /** So many of the events that are sent next, one of them at least is refused; 0: none is known to be. */
+  #suspects = 0;
 
   constructor(options: UploaderOptions) {
     this.#options = options;
@@ -63,8 +66,12 @@ export class Uploader {
     };
   }
 
-  /** Sends the chunks until all are sent or an attempt fails. Throws what is no failure of the host. */
-  async send(chunks: AsyncIterable<Chunk>, signal: AbortSignal): Promise<UploadOutcome> {
+  /** Sends the chunks until all are sent, an attempt fails or it may not go on. Throws what is no failure of the host. */
+  async send(
+    chunks: AsyncIterable<Chunk>,
+    signal: AbortSignal,
+    mayGoOn: () => boolean = () => true,
+  ): Promise<UploadOutcome> {
     const open: Progress[] = [];
     let outcome: UploadOutcome = "nothing";
     try {
@@ -77,9 +84,10 @@ export class Uploader {
         open.push(progress);
         for (const event of chunk.events) {
           batch ??= new Batch(vm, redact);
-          let added = batch.add(event);
+          let added = batch.count < this.#most ? batch.add(event) : "full";
           if (added === "full") {
             await this.#sendBatch(batch, open, signal);
+            if (!mayGoOn()) return "paused";
             batch = new Batch(vm, redact);
             added = batch.add(event);
           }
@@ -101,16 +109,26 @@ export class Uploader {
     return outcome;
   }
 
+  /** Most events of the next upload: where one of several is refused, half of them are tried. */
+  get #most(): number {
+    return this.#suspects === 0 ? Infinity : Math.max(1, Math.floor(this.#suspects / 2));
+  }
+
   async #sendBatch(batch: Batch, open: Progress[], signal: AbortSignal): Promise<void> {
     try {
       await this.#options.host.sendTelemetry(batch.document(), signal);
       this.#accepted += batch.count;
       this.#uploads++;
+      this.#suspects = Math.max(0, this.#suspects - batch.count);
     } catch (error) {
-      if (!this.#givesUp(error)) throw error;
-      this.#refused += batch.count;
+      if (!isRefusal(error)) throw error;
+      this.#attempts++;
+      this.#suspects = batch.count;
+      if (batch.count > 1 || this.#attempts < ATTEMPTS) throw error;
+      this.#refused++;
+      this.#suspects = 0;
     }
-    this.#attempts = 0;
+    if (this.#suspects === 0) this.#attempts = 0;
     this.#advance(open);
     // What is sent as a whole is let go of at once, so that little is sent twice after a sudden end.
     for (let first = open[0]; first !== undefined; first = open[0]) {
@@ -127,12 +145,11 @@ export class Uploader {
       progress.oversized = 0;
     }
   }
+}
 
-  /** Whether this failure was the last one that the upload gets. */
-  #givesUp(error: unknown): boolean {
-    if (!(error instanceof AgentError)) return false;
-    const status = error.detail["status"];
-    if (typeof status !== "number" || !REFUSING.has(status)) return false;
-    return ++this.#attempts >= ATTEMPTS;
-  }
+/** Whether the host said that it does not want the upload for what it is. */
+function isRefusal(error: unknown): boolean {
+  if (!(error instanceof AgentError)) return false;
+  const status = error.detail["status"];
+  return typeof status === "number" && REFUSING.has(status);
 }

@@ -3,7 +3,7 @@ import type { KeyStage, KeyStore } from "../../agent/key_keeper/mod.ts";
 import type { KeyGuid } from "../../domain/wire/mod.ts";
 import { AgentError } from "../../runtime/errors.ts";
 import { createPrivateFolder, describeFileError, replaceFile } from "../../runtime/files.ts";
-import { isMissing, readOwnFile } from "./own_file.ts";
+import { isMissing, readOwnFile } from "../../runtime/own_file.ts";
 
 /** How a Linux key store differs from the default. */
 export interface LinuxKeyStoreOptions {

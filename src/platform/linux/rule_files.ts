@@ -4,7 +4,7 @@ import type { RuleFileState } from "../../domain/policy/mod.ts";
 import type { EndpointName } from "../../domain/wire/mod.ts";
 import { AgentError } from "../../runtime/errors.ts";
 import { createPrivateFolder, describeFileError } from "../../runtime/files.ts";
-import { isMissing, type OwnFile, readOwnFile } from "./own_file.ts";
+import { isMissing, type OwnFile, readOwnFile } from "../../runtime/own_file.ts";
 
 /** Names of the files. DEVIATION D-100: HostGAPlugin has one of its own. Source: authorization 4.1, W-09. */
 const RULE_FILE_NAMES: Readonly<Record<EndpointName, string>> = Object.freeze({

@@ -1,6 +1,6 @@
 import { AgentError, type ErrorCode } from "../../runtime/errors.ts";
 import { createPrivateFolder, describeFileError, replaceFile } from "../../runtime/files.ts";
-import { isMissing, readOwnFile } from "./own_file.ts";
+import { isMissing, readOwnFile } from "../../runtime/own_file.ts";
 
 const FILE_MODE = 0o600;
 const OTHERS = 0o077;

@@ -210,6 +210,45 @@ Deno.test("sendTelemetry() is never signed", async () => {
   ]);
 });
 
+Deno.test("sendTelemetry() and attestKey() go by the status, however the body ends", async () => {
+  for (
+    const rest of [
+      "content-length: 100\r\n\r\nhalf",
+      "content-length: 99999999\r\n\r\n",
+      "transfer-encoding: chunked\r\n\r\nno chunk",
+    ]
+  ) {
+    const { channel } = stand(`HTTP/1.1 200 OK\r\n${rest}`);
+    await channel.sendTelemetry(new Uint8Array(1), signal);
+    await channel.attestKey(sampleKey(), signal);
+    const { channel: busy } = stand(`HTTP/1.1 503 Busy\r\n${rest}`);
+    assert.equal(
+      (await failure(busy.sendTelemetry(new Uint8Array(1), signal))).code,
+      "HOST_STATUS",
+    );
+  }
+});
+
+Deno.test("a refusal carries how long the host wants to be left alone, an hour at most", async () => {
+  for (
+    const [field, retryAfterMs] of [
+      ["120", 120_000],
+      ["0", 0],
+      ["999999999", 3_600_000],
+      ["-1", undefined],
+      ["1e3", undefined],
+      ["Wed, 01 Jul 2026 12:00:00 GMT", undefined],
+    ] as const
+  ) {
+    const { channel } = stand(
+      `HTTP/1.1 429 Slow Down\r\nRetry-After: ${field}\r\ncontent-length: 0\r\n\r\n`,
+    );
+    const error = await failure(channel.sendTelemetry(new Uint8Array(1), signal));
+    assert.equal(error.detail["retryAfterMs"], retryAfterMs, field);
+    assert.equal(error.detail["status"], 429);
+  }
+});
+
 Deno.test("goalState() refuses a charset that it cannot read", async () => {
   const { channel } = stand(
     answer("x", "HTTP/1.1 200 OK\r\ncontent-type: text/xml; charset=utf-32\r\n"),

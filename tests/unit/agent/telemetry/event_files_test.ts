@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { EventFiles } from "../../../../src/agent/telemetry/event_files.ts";
+import { genericFileText } from "../../../../src/domain/wire/mod.ts";
 import { AgentError } from "../../../../src/runtime/errors.ts";
 import { FakeClock } from "../../../fakes/fake_clock.ts";
 import { SAMPLE_STATUS, sampleEvent } from "./samples.ts";
@@ -12,30 +13,39 @@ interface Stand {
   messages(): Promise<string[]>;
 }
 
-function test(name: string, maxFiles: number, run: (stand: Stand) => Promise<void>): void {
-  Deno.test(name, async () => {
-    const base = await Deno.makeTempDir();
-    const folder = `${base}/events`;
-    const clock = new FakeClock();
-    const files = new EventFiles({ clock, folder, maxFiles });
-    try {
-      await run({
-        folder,
-        files,
-        clock,
-        names: () => [...Deno.readDirSync(folder)].map((entry) => entry.name).sort(),
-        async messages() {
-          const all: string[] = [];
-          for (const each of await files.names()) {
-            const file = await files.read(each);
-            all.push(...file?.events.map((event) => event.message) ?? []);
-          }
-          return all;
-        },
-      });
-    } finally {
-      await Deno.remove(base, { recursive: true });
-    }
+function test(
+  name: string,
+  maxFiles: number,
+  run: (stand: Stand) => Promise<void>,
+  ignore = false,
+): void {
+  Deno.test({
+    name,
+    ignore,
+    fn: async () => {
+      const base = await Deno.makeTempDir();
+      const folder = `${base}/events`;
+      const clock = new FakeClock();
+      const files = new EventFiles({ clock, folder, ownerUid: Deno.uid() ?? 0, maxFiles });
+      try {
+        await run({
+          folder,
+          files,
+          clock,
+          names: () => [...Deno.readDirSync(folder)].map((entry) => entry.name).sort(),
+          async messages() {
+            const all: string[] = [];
+            for (const each of await files.names()) {
+              const file = await files.read(each);
+              all.push(...file?.events.map((event) => event.message) ?? []);
+            }
+            return all;
+          },
+        });
+      } finally {
+        await Deno.remove(base, { recursive: true });
+      }
+    },
   });
 }
 
@@ -180,4 +190,91 @@ test("EventFiles sends nothing twice that could not be removed", 30, async (stan
   await Deno.writeTextFile(`${folder}/${name}`, "[]");
   assert.deepEqual(await files.names(), []);
   assert.deepEqual(stand.names(), []);
+});
+
+test(
+  "EventFiles keeps its order when the clock is set back, also over a restart",
+  30,
+  async (stand) => {
+    const { files, folder, clock } = stand;
+    await files.append(many(1000));
+    clock.jumpWall(-3_600_000);
+    await files.append([sampleEvent("later")]);
+    const ownerUid = Deno.uid() ?? 0;
+    const next = new EventFiles({ clock, folder, ownerUid, maxFiles: 30 });
+    await next.append([sampleEvent("after the restart")]);
+    assert.deepEqual(stand.names(), [
+      "1767683289123000000.json",
+      "1767683289123000001.json",
+      "1767683289123000002.json",
+    ]);
+    assert.deepEqual((await stand.messages()).slice(-2), ["later", "after the restart"]);
+  },
+);
+
+test(
+  "EventFiles takes a name of any length, and stays with times of its own",
+  30,
+  async (stand) => {
+    const { files, folder } = stand;
+    await files.append(many(1000));
+    const long = `${"9".repeat(40)}.json`;
+    await Deno.copyFile(`${folder}/1767683289123000000.json`, `${folder}/${long}`);
+    await files.append([sampleEvent("next")]);
+    assert.deepEqual(await files.names(), [
+      "1767683289123000000.json",
+      "1767683289123000001.json",
+      long,
+    ]);
+  },
+);
+
+test("EventFiles leaves alone what others put into the folder", 3, async (stand) => {
+  const { files, folder } = stand;
+  await files.append([sampleEvent("a")]);
+  const text = genericFileText([sampleEvent("forged")]);
+  for (const name of ["1.json", "2.json", "3.json", "4.json", "extension_1.json"]) {
+    await Deno.writeTextFile(`${folder}/${name}`, text);
+    await Deno.chown(`${folder}/${name}`, 65_534, 65_534);
+  }
+  await Deno.writeTextFile(`${folder}/5.json`, text);
+  await Deno.chmod(`${folder}/5.json`, 0o666);
+  await new Deno.Command("mkfifo", { args: [`${folder}/6.json`] }).output();
+  assert.deepEqual(await stand.messages(), ["a"]);
+  for (const name of ["1.json", "6.json"]) assert.equal(await files.read(name), null);
+  await files.append(many(999));
+  await files.append(many(1000));
+  assert.equal((await stand.messages()).length, 2000);
+  assert.equal(files.dropped, 0);
+  assert.ok(stand.names().includes("1.json") && stand.names().includes("4.json"));
+}, Deno.uid() !== 0);
+
+test("EventFiles sends nothing twice that could not be written anew", 30, async (stand) => {
+  const { files, folder } = stand;
+  await files.append(["a", "b", "c", "d"].map(sampleEvent));
+  const [name = ""] = await files.names();
+  // A folder of that name stands in the way of every write.
+  await Deno.mkdir(`${folder}/event.tmp/x`, { recursive: true });
+  for (const left of [["b", "c", "d"], ["c", "d"]]) {
+    const file = await files.read(name);
+    assert.ok(file);
+    await files.settlePart(file, 1);
+    assert.deepEqual(await stand.messages(), left);
+  }
+  await Deno.remove(`${folder}/event.tmp`, { recursive: true });
+  await files.append([sampleEvent("e")]);
+  assert.deepEqual(await stand.messages(), ["c", "d", "e"]);
+});
+
+test("EventFiles copes with thousands of files, and counts what gives way", 30, async (stand) => {
+  const { files, folder } = stand;
+  await files.append([sampleEvent("new")]);
+  const text = genericFileText([sampleEvent("old"), sampleEvent("old")]);
+  for (let i = 1; i <= 2000; i++) await Deno.writeTextFile(`${folder}/${i}.json`, text);
+  assert.equal((await files.names()).length, 2001);
+  assert.equal(files.waiting, 2001);
+  await files.append(many(1000));
+  assert.equal((await files.names()).length, 30);
+  assert.equal(files.dropped, 2 * 1972);
+  assert.deepEqual([files.waiting, stand.names().length], [30, 30]);
 });

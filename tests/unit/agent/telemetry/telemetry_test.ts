@@ -22,6 +22,7 @@ class Stand {
   readonly accepted: string[] = [];
   attempts = 0;
   failure: AgentError | null = null;
+  answerAfterMs = 0;
   provisioned = true;
   readonly recorder: EventRecorder;
   readonly telemetry: Telemetry;
@@ -45,7 +46,7 @@ class Stand {
       logger,
       random: () => 0,
       recorder: this.recorder,
-      files: new EventFiles({ clock, folder, maxFiles }),
+      files: new EventFiles({ clock, folder, ownerUid: Deno.uid() ?? 0, maxFiles }),
       uploader: new Uploader({
         host: { sendTelemetry: (payload) => this.#take(payload) },
         facts: { get: () => Promise.resolve(VM) },
@@ -99,14 +100,14 @@ class Stand {
     }
   }
 
-  #take(payload: Uint8Array): Promise<void> {
+  async #take(payload: Uint8Array): Promise<void> {
+    if (this.answerAfterMs > 0) await this.clock.sleep(this.answerAfterMs, this.#end.signal);
     this.attempts++;
-    if (this.failure !== null) return Promise.reject(this.failure);
+    if (this.failure !== null) throw this.failure;
     const text = new TextDecoder().decode(payload);
     for (const [, message = ""] of text.matchAll(/Name="(?:Context1|Message)" Value="([^"]*)"/g)) {
       this.accepted.push(message);
     }
-    return Promise.resolve();
   }
 }
 
@@ -161,6 +162,57 @@ test("Telemetry loses nothing while the host is down, and tries ever more seldom
   assert.deepEqual(stand.files(), []);
   const { accepted, droppedInMemory, droppedOnDisk } = stand.telemetry.counts;
   assert.deepEqual([accepted, droppedInMemory, droppedOnDisk], [21, 0, 0]);
+});
+
+test("Telemetry waits as long as the host asks it to, and no longer than its own wait otherwise", async (stand) => {
+  const busy = (detail: Record<string, number>) => new AgentError("HOST_STATUS", "no", { detail });
+  stand.failure = busy({ status: 429, retryAfterMs: 600_000 });
+  stand.emit("a");
+  await stand.pass(INTERVAL_MS);
+  assert.equal(stand.attempts, 1);
+  stand.failure = busy({ status: 503, retryAfterMs: 1 });
+  await stand.pass(599_000);
+  assert.equal(stand.attempts, 1);
+  await stand.pass(1000);
+  assert.equal(stand.attempts, 2);
+  stand.failure = null;
+  await stand.pass(30_000);
+  assert.deepEqual(stand.accepted, ["a"]);
+});
+
+test("Telemetry keeps bringing events to the disk while a slow host takes a backlog", async (stand) => {
+  stand.failure = DOWN;
+  for (let minute = 0; minute < 3; minute++) {
+    stand.emit(...Array.from({ length: 400 }, (_, i) => `${minute}-${i} ${"x".repeat(3000)}`));
+    await stand.pass(INTERVAL_MS);
+  }
+  stand.failure = null;
+  stand.answerAfterMs = 10_000;
+  let late = 0;
+  for (let minute = 0; minute < 5; minute++) {
+    stand.emit(...Array.from({ length: 300 }, () => `late-${late++}`));
+    await stand.pass(INTERVAL_MS);
+    assert.ok(stand.recorder.waiting <= 300, `${stand.recorder.waiting} wait in memory`);
+  }
+  stand.answerAfterMs = 0;
+  await stand.pass(2 * INTERVAL_MS);
+  const { droppedInMemory, droppedOnDisk } = stand.telemetry.counts;
+  assert.deepEqual([droppedInMemory, droppedOnDisk], [0, 0]);
+  assert.equal(stand.accepted.length, 3 * 400 + 5 * 300);
+  assert.equal(stand.accepted.at(-1), "late-1499");
+  assert.equal(new Set(stand.accepted).size, stand.accepted.length);
+});
+
+test("Telemetry tells what waits, in memory and on disk", async (stand) => {
+  stand.failure = DOWN;
+  stand.emit("a", "b");
+  const waiting = () => stand.telemetry.queues.map((each) => each.waiting);
+  assert.deepEqual(waiting(), [2, 0]);
+  await stand.pass(INTERVAL_MS);
+  assert.deepEqual(waiting(), [0, 1]);
+  stand.failure = null;
+  await stand.pass(5 * INTERVAL_MS);
+  assert.deepEqual(waiting(), [0, 0]);
 });
 
 test("Telemetry waits for provisioning, but not longer than a minute", async (stand) => {

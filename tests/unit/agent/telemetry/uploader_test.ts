@@ -104,21 +104,73 @@ Deno.test("Uploader.send() settles what was accepted before a failure, to the ev
   assert.equal(uploader.counts.accepted, 3);
 });
 
-Deno.test("Uploader.send() gives an upload up that is refused five times for what it is", async () => {
-  const { there, uploader } = stand();
-  for (let attempt = 1; attempt < 5; attempt++) {
-    there.failures.push(status(400));
-    const waiting = chunk("a", "b");
-    assert.ok(await uploader.send(of([waiting]), SIGNAL) instanceof AgentError);
-    assert.equal(waiting.settled, null);
+Deno.test("Uploader.send() finds the event that the host refuses, and gives up that one alone", async () => {
+  for (const poison of [0, 1, 12, 24]) {
+    const { there, uploader } = stand();
+    let waiting: readonly TelemetryEvent[] = Array.from(
+      { length: 25 },
+      (_, i) => sampleEvent(i === poison ? "poison" : `${i}`),
+    );
+    const accept = there.sendTelemetry;
+    there.sendTelemetry = (payload: Uint8Array) =>
+      new TextDecoder().decode(payload).includes("poison")
+        ? Promise.reject(status(400))
+        : accept(payload);
+    let rounds = 0;
+    for (; waiting.length > 0; rounds++) {
+      const rest = new MemoryChunk(waiting);
+      await uploader.send(of([rest]), SIGNAL);
+      waiting = waiting.slice(rest.settled ?? 0);
+      assert.ok(rounds < 12, `${poison}: ends`);
+    }
+    assert.ok(rounds >= 5, `${poison}: ${rounds}`);
+    assert.equal(uploader.counts.accepted, 24);
+    assert.equal(uploader.counts.refused, 1);
+    const whole = Array.from({ length: 25 }, (_, i) => `${i}`).filter((_, i) => i !== poison);
+    assert.deepEqual(there.accepted.flat(), whole);
+    // What comes next is sent together again.
+    const next = chunk("x", "y", "z");
+    assert.equal(await uploader.send(of([next]), SIGNAL), "sent");
+    assert.deepEqual(there.accepted.at(-1), ["x", "y", "z"]);
   }
-  there.failures.push(status(400));
-  const waiting = chunk("a", "b");
+});
+
+Deno.test("Uploader.send() tries an event five times before it gives it up, and no other status counts", async () => {
+  for (const refusal of [400, 413, 415, 422]) {
+    const { there, uploader } = stand();
+    for (let attempt = 1; attempt < 5; attempt++) {
+      there.failures.push(status(refusal), status(503));
+      const waiting = chunk("a");
+      assert.ok(await uploader.send(of([waiting]), SIGNAL) instanceof AgentError);
+      assert.ok(await uploader.send(of([waiting]), SIGNAL) instanceof AgentError);
+      assert.equal(waiting.settled, null);
+    }
+    there.failures.push(status(refusal));
+    const waiting = chunk("a");
+    assert.equal(await uploader.send(of([waiting]), SIGNAL), "sent");
+    assert.deepEqual([waiting.settled, uploader.counts.refused], [1, 1]);
+  }
+});
+
+Deno.test("Uploader.send() loses nothing to a host that refuses for a while", async () => {
+  const { there, uploader } = stand();
+  for (let attempt = 0; attempt < 4; attempt++) {
+    there.failures.push(status(400));
+    await uploader.send(of([chunk(..."abcdefghijklmnopqrstuvwxyz")]), SIGNAL);
+  }
+  const waiting = chunk(..."abcdefghijklmnopqrstuvwxyz");
   assert.equal(await uploader.send(of([waiting]), SIGNAL), "sent");
-  assert.equal(waiting.settled, 2);
-  assert.equal(uploader.counts.refused, 2);
-  there.failures.push(status(400));
-  assert.ok(await uploader.send(of([chunk("c")]), SIGNAL) instanceof AgentError);
+  assert.equal(waiting.settled, 26);
+  assert.equal(there.accepted.flat().join(""), "abcdefghijklmnopqrstuvwxyz");
+  assert.equal(uploader.counts.refused, 0);
+});
+
+Deno.test("Uploader.send() pauses between two uploads when something else is due", async () => {
+  const { there, uploader } = stand();
+  const chunks = [chunk(BIG), chunk(BIG, BIG, BIG, BIG), chunk("c")];
+  assert.equal(await uploader.send(of(chunks), SIGNAL, () => there.accepted.length < 2), "paused");
+  assert.deepEqual(chunks.map(({ settled }) => settled), [1, 3, null]);
+  assert.equal(uploader.counts.accepted, 4);
 });
 
 Deno.test("Uploader.send() gives up an event that fits no upload, and counts it once", async () => {
