@@ -1,11 +1,12 @@
 import { type CommandLine, parseCommandLine } from "./src/commands/command_line.ts";
-import { STANDARD_OUTPUT as output } from "./src/commands/output.ts";
+import { standardOutput } from "./src/commands/output.ts";
 
 /**
  * Runs the command and returns the exit code. Each command is loaded only when it is asked for; the literal names let the
  * bundler and the compiler see them all.
  */
 async function execute(command: CommandLine): Promise<number> {
+  const output = standardOutput();
   switch (command.kind) {
     case "version":
       return (await import("./src/commands/version.ts")).versionCommand(output);

@@ -1,4 +1,3 @@
-import { parseArgs } from "node:util";
 import {
   type Finding,
   readWitness,
@@ -7,9 +6,9 @@ import {
   type VerifyRequest,
   type Witness,
 } from "../agent/audit/mod.ts";
-import { FIXED_STATUS_FOLDER } from "../config.ts";
-import { configCandidates, loadConfig } from "../config_file.ts";
 import { describeFileError } from "../runtime/files.ts";
+import { agentPlace } from "./agent_place.ts";
+import { failed, misused, parseOptions } from "./options.ts";
 import type { CommandOutput } from "./output.ts";
 import { SURROUNDINGS, type Surroundings } from "./surroundings.ts";
 
@@ -79,21 +78,18 @@ export async function auditCommand(
     output.out(USAGE);
     return 0;
   }
-  if (request.kind === "usage") {
-    output.err(`${request.error}\n\n${USAGE}`);
-    return 2;
-  }
+  if (request.kind === "usage") return misused(request.error, USAGE, output);
   const asked = await resolve(request, context);
-  if (typeof asked === "string") return fail(asked, request.json, output);
+  if (typeof asked === "string") return failed(asked, request.json, output);
   let report: VerifyReport;
   try {
     report = await verifyLog(asked);
   } catch (error) {
-    return fail(`The log cannot be read: ${describeFileError(error)}`, request.json, output);
+    return failed(`The log cannot be read: ${describeFileError(error)}`, request.json, output);
   }
   if (report.records === 0 && report.isIntact) {
     const where = "folder" in asked.log ? asked.log.folder : asked.log.files.join(", ");
-    return fail(`There is no record of a chain in ${where}`, request.json, output);
+    return failed(`There is no record of a chain in ${where}`, request.json, output);
   }
   output.out(request.json ? `${JSON.stringify(asJson(report))}\n` : asText(report));
   return report.isIntact ? 0 : 1;
@@ -101,46 +97,38 @@ export async function auditCommand(
 
 /** Reads the command line of `audit`. */
 export function parseAuditArgs(args: readonly string[]): AuditRequest {
-  let parsed;
-  try {
-    parsed = parseArgs({
-      args: [...args],
-      strict: true,
-      allowPositionals: true,
-      options: {
-        folder: { type: "string" },
-        config: { type: "string" },
-        "from-seq": { type: "string" },
-        anchor: { type: "string", multiple: true },
-        json: { type: "boolean" },
-        help: { type: "boolean", short: "h" },
-      },
-    });
-  } catch (error) {
-    return { kind: "usage", error: (error as Error).message };
-  }
-  const { values, positionals: [command, ...files] } = parsed;
-  if (values.help === true || command === "help") return { kind: "help" };
   const usage = (error: string): AuditRequest => ({ kind: "usage", error });
+  const parsed = parseOptions(args, {
+    folder: { type: "string" },
+    config: { type: "string" },
+    "from-seq": { type: "string" },
+    anchor: { type: "string", multiple: true },
+    json: { type: "boolean" },
+  });
+  if (!parsed.ok) return usage(parsed.error);
+  const { positionals: [command, ...files], flag, text, texts } = parsed.value;
+  if (flag("help") || command === "help") return { kind: "help" };
   if (command !== "verify") return usage("`audit` wants `verify`");
-  if (files.length > 0 && (values.folder !== undefined || values.config !== undefined)) {
+  const folder = text("folder");
+  const configFile = text("config");
+  if (files.length > 0 && (folder !== null || configFile !== null)) {
     return usage("Name either files or a folder");
   }
-  if (values.folder !== undefined && values.config !== undefined) {
+  if (folder !== null && configFile !== null) {
     return usage("Name either a folder or a configuration");
   }
-  const fromSeq = values["from-seq"];
-  if (fromSeq !== undefined && !/^[1-9]\d{0,14}$/.test(fromSeq)) {
+  const fromSeq = text("from-seq");
+  if (fromSeq !== null && !/^[1-9]\d{0,14}$/.test(fromSeq)) {
     return usage("`--from-seq` wants a whole number from 1");
   }
   return {
     kind: "verify",
     files,
-    folder: values.folder ?? null,
-    configFile: values.config ?? null,
-    anchors: values.anchor ?? [],
-    fromSeq: fromSeq === undefined ? null : Number(fromSeq),
-    json: values.json === true,
+    folder,
+    configFile,
+    anchors: texts("anchor"),
+    fromSeq: fromSeq === null ? null : Number(fromSeq),
+    json: flag("json"),
   };
 }
 
@@ -172,36 +160,16 @@ async function resolve(
   };
 }
 
-/** The folders of the configuration; the usual ones where there is none and none was named. */
+/** The folders of the configuration, or the usual ones. */
 async function configuredFolders(
   configFile: string | null,
   context: Surroundings,
 ): Promise<{ readonly log: string; readonly status: string } | string> {
-  const candidates = configCandidates(context.executable);
-  const loaded = await loadConfig(configFile, candidates, context.environment);
-  if (!loaded.ok) {
-    const isNone = configFile === null && !candidates.some(exists);
-    if (isNone) return { log: FIXED_STATUS_FOLDER, status: FIXED_STATUS_FOLDER };
-    return loaded.error.problems.join("\n");
-  }
-  const { logFolder, statusFolder } = loaded.value.config;
+  const place = await agentPlace(configFile, context);
+  if (!place.ok) return place.error;
+  const { logFolder, statusFolder } = place.value;
   if (logFolder === null) return "The configuration keeps no audit log: `logFolder` is empty";
   return { log: logFolder, status: statusFolder };
-}
-
-function exists(path: string): boolean {
-  try {
-    Deno.statSync(path);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-function fail(error: string, json: boolean, output: CommandOutput): 2 {
-  if (json) output.out(`${JSON.stringify({ verdict: "error", error })}\n`);
-  else output.err(`${error}\n`);
-  return 2;
 }
 
 function asJson(report: VerifyReport): Record<string, unknown> {

@@ -4,12 +4,12 @@ import type { Surroundings } from "./surroundings.ts";
 
 /** The socket of the options: the one that is named, else the one of the configuration, else the usual one. */
 export async function controlSocketOf(
-  options: { readonly socket: string | undefined; readonly config: string | undefined },
+  options: { readonly socket: string | null; readonly config: string | null },
   context: Surroundings,
 ): Promise<{ readonly path: string } | { readonly error: string }> {
-  if (options.socket !== undefined) return { path: options.socket };
+  if (options.socket !== null) return { path: options.socket };
   const candidates = configCandidates(context.executable);
-  const named = options.config ?? null;
+  const { config: named } = options;
   const loaded = await loadConfig(named, candidates, context.environment);
   if (loaded.ok) {
     const path = loaded.value.config.controlSocket;

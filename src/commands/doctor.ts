@@ -1,4 +1,3 @@
-import { parseArgs } from "node:util";
 import { type Config, CONFIG_DEFAULTS, FIXED_STATUS_FOLDER } from "../config.ts";
 import { configCandidates, loadConfig } from "../config_file.ts";
 import { ENDPOINTS } from "../domain/wire/mod.ts";
@@ -20,6 +19,8 @@ import { AgentError } from "../runtime/errors.ts";
 import { describeFileError } from "../runtime/files.ts";
 import { SystemClock } from "../runtime/system_clock.ts";
 import { VERSION } from "../version.ts";
+import { exists } from "./agent_place.ts";
+import { misused, parseOptions } from "./options.ts";
 import type { CommandOutput } from "./output.ts";
 import { SURROUNDINGS, type Surroundings } from "./surroundings.ts";
 
@@ -75,10 +76,7 @@ export async function doctorCommand(
     output.out(USAGE);
     return 0;
   }
-  if (request.kind === "usage") {
-    output.err(`${request.error}\n\n${USAGE}`);
-    return 2;
-  }
+  if (request.kind === "usage") return misused(request.error, USAGE, output);
   try {
     const situation = await lookAround(request.configFile, context);
     const report = await runChecks(CHECKS, situation, new SystemClock());
@@ -94,48 +92,33 @@ export async function doctorCommand(
 
 /** Reads the command line of `doctor`. */
 export function parseDoctorArgs(args: readonly string[]): DoctorRequest {
-  let parsed;
-  try {
-    parsed = parseArgs({
-      args: [...args],
-      strict: true,
-      allowPositionals: true,
-      options: {
-        config: { type: "string" },
-        output: { type: "string" },
-        "log-mb": { type: "string" },
-        json: { type: "boolean" },
-        help: { type: "boolean", short: "h" },
-      },
-    });
-  } catch (error) {
-    return { kind: "usage", error: (error as Error).message };
-  }
-  const { values, positionals: [command, ...more] } = parsed;
-  if (values.help === true || command === "help") return { kind: "help" };
   const usage = (error: string): DoctorRequest => ({ kind: "usage", error });
-  const configFile = values.config ?? null;
+  const parsed = parseOptions(args, {
+    config: { type: "string" },
+    output: { type: "string" },
+    "log-mb": { type: "string" },
+    json: { type: "boolean" },
+  });
+  if (!parsed.ok) return usage(parsed.error);
+  const { positionals: [command, ...more], flag, text } = parsed.value;
+  if (flag("help") || command === "help") return { kind: "help" };
   if (more.length > 0 || (command !== undefined && command !== "bundle")) {
     return usage(`\`doctor\` knows \`bundle\`, not \`${[command, ...more].join(" ")}\``);
   }
-  const logMb = values["log-mb"];
+  const configFile = text("config");
+  const logMb = text("log-mb");
   if (command === undefined) {
-    if (values.output !== undefined || logMb !== undefined) {
+    if (text("output") !== null || logMb !== null) {
       return usage("`--output` and `--log-mb` go together with `bundle` only");
     }
-    return { kind: "check", configFile, json: values.json === true };
+    return { kind: "check", configFile, json: flag("json") };
   }
-  if (values.json === true) return usage("`--json` goes with `doctor` alone");
-  const mb = logMb === undefined ? DEFAULT_LOG_MB : Number(logMb);
+  if (flag("json")) return usage("`--json` goes with `doctor` alone");
+  const mb = logMb === null ? DEFAULT_LOG_MB : Number(logMb);
   if (!Number.isInteger(mb) || mb < 1 || mb > MOST_LOG_MB) {
     return usage(`\`--log-mb\` wants a whole number from 1 to ${MOST_LOG_MB}`);
   }
-  return {
-    kind: "bundle",
-    configFile,
-    output: values.output ?? null,
-    logBytes: mb * BYTES_PER_MB,
-  };
+  return { kind: "bundle", configFile, output: text("output"), logBytes: mb * BYTES_PER_MB };
 }
 
 /** Loads the configuration, or the usual values where it cannot be used, and opens what is to be looked at. */
@@ -201,15 +184,6 @@ const USUAL_CONFIG: Pick<
   ebpfProgramName: CONFIG_DEFAULTS.ebpfProgramName,
   pollKeyStatusIntervalMs: 1000 * CONFIG_DEFAULTS.pollKeyStatusIntervalInSeconds,
 });
-
-function exists(path: string): boolean {
-  try {
-    Deno.statSync(path);
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 async function writeBundle(
   request: DoctorRequest & { readonly kind: "bundle" },

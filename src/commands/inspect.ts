@@ -1,6 +1,6 @@
-import { parseArgs } from "node:util";
 import { ControlClient, ControlError } from "../operator/live_view/mod.ts";
 import { controlSocketOf } from "./control_socket.ts";
+import { misused, parseOptions } from "./options.ts";
 import { SURROUNDINGS, type Surroundings } from "./surroundings.ts";
 import type { CommandOutput } from "./output.ts";
 
@@ -39,46 +39,39 @@ export async function inspectCommand(
   signal: AbortSignal,
   context: Surroundings = SURROUNDINGS,
 ): Promise<0 | 1 | 2> {
-  let parsed;
-  try {
-    parsed = parseArgs({
-      args: [...args],
-      strict: true,
-      allowPositionals: true,
-      options: {
-        socket: { type: "string" },
-        config: { type: "string" },
-        pid: { type: "string" },
-        port: { type: "string" },
-        address: { type: "string" },
-        help: { type: "boolean", short: "h" },
-      },
-    });
-  } catch (error) {
-    return usage((error as Error).message, output);
-  }
-  const { values, positionals: [what = "", ...more] } = parsed;
-  if (values.help === true || what === "help") {
+  const parsed = parseOptions(args, {
+    socket: { type: "string" },
+    config: { type: "string" },
+    pid: { type: "string" },
+    port: { type: "string" },
+    address: { type: "string" },
+  });
+  if (!parsed.ok) return misused(parsed.error, USAGE, output);
+  const { positionals: [what = "", ...more], flag, text } = parsed.value;
+  if (flag("help") || what === "help") {
     output.out(USAGE);
     return 0;
   }
   if (!Object.hasOwn(PATHS, what) || more.length > 0) {
-    return usage(`\`inspect\` wants one of ${Object.keys(PATHS).join(", ")}`, output);
+    const names = Object.keys(PATHS).join(", ");
+    return misused(`\`inspect\` wants one of ${names}`, USAGE, output);
   }
   const query = new URLSearchParams();
-  for (const name of ["pid", "port", "address"] as const) {
-    const value = values[name];
-    if (value === undefined) continue;
-    if (what !== "caller") return usage(`\`--${name}\` goes together with \`caller\` only`, output);
+  for (const name of ["pid", "port", "address"]) {
+    const value = text(name);
+    if (value === null) continue;
+    if (what !== "caller") {
+      return misused(`\`--${name}\` goes together with \`caller\` only`, USAGE, output);
+    }
     query.set(name, value);
   }
-  const socket = await controlSocketOf({ socket: values.socket, config: values.config }, context);
+  const socket = await controlSocketOf({ socket: text("socket"), config: text("config") }, context);
   if ("error" in socket) {
     output.err(`${socket.error}\n`);
     return 1;
   }
   const path = `${PATHS[what]}${query.size === 0 ? "" : `?${query}`}`;
-  return await ask(socket.path, path, output, signal);
+  return await ask(socket.path, path, output, AbortSignal.any([signal, output.readerGone]));
 }
 
 async function ask(
@@ -102,9 +95,4 @@ async function ask(
     output.err(`${error.message}\n`);
     return 1;
   }
-}
-
-function usage(error: string, output: CommandOutput): 2 {
-  output.err(`${error}\n\n${USAGE}`);
-  return 2;
 }

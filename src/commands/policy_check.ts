@@ -6,14 +6,8 @@ import {
   kindText,
 } from "../operator/policy_tools/mod.ts";
 import type { CommandOutput } from "./output.ts";
-import {
-  failed,
-  kindOption,
-  misused,
-  parseTool,
-  type PolicyContext,
-  readText,
-} from "./policy_input.ts";
+import { failed, misused } from "./options.ts";
+import { kindOption, parseTool, type PolicyContext, readText } from "./policy_input.ts";
 
 const USAGE = `Usage: azure-proxy-agent policy check [options] FILE
        azure-proxy-agent policy check schema [item|local]

@@ -7,12 +7,11 @@ import {
   toolPolicy,
 } from "../operator/policy_tools/mod.ts";
 import type { CommandOutput } from "./output.ts";
+import { failed, misused } from "./options.ts";
 import {
-  failed,
   kindOption,
   loadRules,
   matchingOption,
-  misused,
   parseTool,
   type PolicyContext,
 } from "./policy_input.ts";

@@ -21,15 +21,13 @@ import {
 import { describeFileError } from "../runtime/files.ts";
 import { err, ok, type Result } from "../runtime/result.ts";
 import type { CommandOutput } from "./output.ts";
+import { agentPlace } from "./agent_place.ts";
+import { failed, misused, type ParsedOptions } from "./options.ts";
 import {
-  agentPlace,
   endpointOption,
-  failed,
   kindOption,
   loadRules,
   matchingOption,
-  misused,
-  type ParsedTool,
   parseTool,
   type PolicyContext,
 } from "./policy_input.ts";
@@ -115,7 +113,7 @@ interface ExplainOptions {
 }
 
 /** The options that have few values, and which of them go together. */
-function readOptions(tool: ParsedTool): Result<ExplainOptions, string> {
+function readOptions(tool: ParsedOptions): Result<ExplainOptions, string> {
   if (tool.positionals.length > 0) {
     return err(`\`${tool.positionals[0]}\` is no option; quote REQUEST and CALLER`);
   }
@@ -145,7 +143,7 @@ interface Asked {
 }
 
 async function questionOf(
-  tool: ParsedTool,
+  tool: ParsedOptions,
   endpoint: EndpointName | null,
   context: PolicyContext,
 ): Promise<Result<Asked, string>> {
@@ -222,7 +220,7 @@ async function numberedLine(
 }
 
 async function policyOf(
-  tool: ParsedTool,
+  tool: ParsedOptions,
   options: ExplainOptions,
   endpoint: EndpointName,
   context: PolicyContext,

@@ -1,6 +1,3 @@
-import { parseArgs, type ParseArgsConfig } from "node:util";
-import { FIXED_STATUS_FOLDER } from "../config.ts";
-import { configCandidates, loadConfig } from "../config_file.ts";
 import type { Matching } from "../domain/policy/mod.ts";
 import { ENDPOINT_NAMES, type EndpointName } from "../domain/wire/mod.ts";
 import {
@@ -13,7 +10,7 @@ import {
 } from "../operator/policy_tools/mod.ts";
 import { describeFileError } from "../runtime/files.ts";
 import { err, ok, type Result } from "../runtime/result.ts";
-import type { CommandOutput } from "./output.ts";
+import { type Options, type ParsedOptions, parseOptions } from "./options.ts";
 import type { Surroundings } from "./surroundings.ts";
 
 /** What the tools need of their surroundings. */
@@ -24,43 +21,17 @@ export interface PolicyContext extends Surroundings {
 /** A document with rules that is larger is a mistake. */
 const MOST_BYTES = 64 * 1024 * 1024;
 
-/** Options of a tool and their values. */
-type Options = NonNullable<ParseArgsConfig["options"]>;
-
-/** What the command line said. */
-export interface ParsedTool {
-  readonly positionals: readonly string[];
-  text(name: string): string | null;
-  /** All values of an option that may be given more than once. */
-  texts(name: string): readonly string[];
-  flag(name: string): boolean;
-}
-
-/** Reads a tool's command line. `--json` and `--help` are options of every tool. The error is a sentence. */
-export function parseTool(args: readonly string[], options: Options): Result<ParsedTool, string> {
-  try {
-    const { values, positionals } = parseArgs({
-      args: [...args],
-      strict: true,
-      allowPositionals: true,
-      options: { ...options, json: { type: "boolean" }, help: { type: "boolean", short: "h" } },
-    });
-    const of = values as Readonly<Record<string, unknown>>;
-    return ok({
-      positionals,
-      text: (name) => typeof of[name] === "string" ? of[name] : null,
-      texts: (name) => Array.isArray(of[name]) ? of[name] as readonly string[] : [],
-      flag: (name) => of[name] === true,
-    });
-  } catch (error) {
-    if (!(error instanceof TypeError)) throw error;
-    return err(error.message);
-  }
+/** Reads a tool's command line. `--json` is an option of every tool. The error is a sentence. */
+export function parseTool(
+  args: readonly string[],
+  options: Options,
+): Result<ParsedOptions, string> {
+  return parseOptions(args, { ...options, json: { type: "boolean" } });
 }
 
 /** One of a few words; `null` when the option was not given. */
 export function wordOption<T extends string>(
-  parsed: ParsedTool,
+  parsed: ParsedOptions,
   name: string,
   words: readonly T[],
 ): Result<T | null, string> {
@@ -72,15 +43,15 @@ export function wordOption<T extends string>(
     : ok(word);
 }
 
-export function matchingOption(parsed: ParsedTool): Result<Matching | null, string> {
+export function matchingOption(parsed: ParsedOptions): Result<Matching | null, string> {
   return wordOption(parsed, "matching", MATCHINGS);
 }
 
-export function endpointOption(parsed: ParsedTool): Result<EndpointName | null, string> {
+export function endpointOption(parsed: ParsedOptions): Result<EndpointName | null, string> {
   return wordOption(parsed, "endpoint", ENDPOINT_NAMES);
 }
 
-export function kindOption(parsed: ParsedTool): Result<DocumentKind | null, string> {
+export function kindOption(parsed: ParsedOptions): Result<DocumentKind | null, string> {
   return wordOption(parsed, "as", DOCUMENT_KINDS);
 }
 
@@ -134,50 +105,4 @@ export async function loadRules(
   return document.ok
     ? document
     : err(`\`${path}\` is wrong: ${document.error.message}; see policy check ${path}`);
-}
-
-/** Where the agent of this machine writes, and how it matches. */
-export interface AgentPlace {
-  readonly statusFolder: string;
-  /** `null` where there is no configuration to say. */
-  readonly matching: Matching | null;
-}
-
-/** The configuration's say, or the usual places where there is none and none was named. */
-export async function agentPlace(
-  configFile: string | null,
-  context: PolicyContext,
-): Promise<Result<AgentPlace, string>> {
-  const candidates = configCandidates(context.executable);
-  const loaded = await loadConfig(configFile, candidates, (name) => context.environment(name));
-  if (loaded.ok) {
-    const { statusFolder, matching } = loaded.value.config;
-    return ok({ statusFolder, matching });
-  }
-  const isNone = configFile === null && !candidates.some(exists);
-  return isNone
-    ? ok({ statusFolder: FIXED_STATUS_FOLDER, matching: null })
-    : err(loaded.error.problems.join("\n"));
-}
-
-function exists(path: string): boolean {
-  try {
-    Deno.statSync(path);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/** Tells an error. Returns the exit code. */
-export function failed(error: string, json: boolean, output: CommandOutput): 2 {
-  if (json) output.out(`${JSON.stringify({ verdict: "error", error })}\n`);
-  else output.err(`${error}\n`);
-  return 2;
-}
-
-/** Tells wrong usage, and the right one. Returns the exit code. */
-export function misused(error: string, usage: string, output: CommandOutput): 2 {
-  output.err(`${error}\n\n${usage}`);
-  return 2;
 }

@@ -5,14 +5,8 @@ import {
   suggestText,
 } from "../operator/policy_tools/mod.ts";
 import type { CommandOutput } from "./output.ts";
-import {
-  endpointOption,
-  failed,
-  misused,
-  parseTool,
-  type PolicyContext,
-  wordOption,
-} from "./policy_input.ts";
+import { failed, misused } from "./options.ts";
+import { endpointOption, parseTool, type PolicyContext, wordOption } from "./policy_input.ts";
 
 const USAGE = `Usage: azure-proxy-agent policy suggest --audit FILE... [options]
 

@@ -1,4 +1,3 @@
-import { parseArgs } from "node:util";
 import type { DecisionLine } from "../agent/control/mod.ts";
 import {
   type AgentFacts,
@@ -13,6 +12,7 @@ import type { Clock } from "../runtime/clock.ts";
 import { SystemClock } from "../runtime/system_clock.ts";
 import { controlSocketOf } from "./control_socket.ts";
 import { SURROUNDINGS, type Surroundings } from "./surroundings.ts";
+import { misused, parseOptions } from "./options.ts";
 import type { CommandOutput } from "./output.ts";
 
 const USAGE = `Usage: azure-proxy-agent top [options]
@@ -49,12 +49,15 @@ export interface TopContext extends Surroundings {
 }
 
 const PLAIN_SIZE = { columns: 160, lines: 200 };
-const TO_ALTERNATE = "\x1b[?1049h\x1b[?25l";
-const FROM_ALTERNATE = "\x1b[?25h\x1b[?1049l";
+/** Without a cursor, and without wrapping: characters may be wider than they are counted. */
+const TO_ALTERNATE = "\x1b[?1049h\x1b[?25l\x1b[?7l";
+const FROM_ALTERNATE = "\x1b[?7h\x1b[?25h\x1b[?1049l";
 const HOME = "\x1b[H";
 const REST_OF_LINE = "\x1b[K";
 const REST_OF_SCREEN = "\x1b[J";
 const RECONNECT_MS = 1_000;
+/** An agent that is well tells its status within milliseconds. */
+const STATUS_LIMIT_MS = 3_000;
 /** How long a notice stays at least. */
 const NOTICE_MS = 5_000;
 const LOST = "the agent dropped this view as too slow; some requests are missing";
@@ -64,8 +67,8 @@ interface TopRequest {
   readonly json: boolean;
   readonly intervalMs: number;
   readonly colour: boolean;
-  readonly socket: string | undefined;
-  readonly config: string | undefined;
+  readonly socket: string | null;
+  readonly config: string | null;
 }
 
 /** Runs `top`. Returns the exit code. `stop` ends it as `q` does. */
@@ -80,10 +83,7 @@ export async function topCommand(
     output.out(USAGE);
     return 0;
   }
-  if (typeof request === "string") {
-    output.err(`${request}\n\n${USAGE}`);
-    return 2;
-  }
+  if (typeof request === "string") return misused(request, USAGE, output);
   const socket = await controlSocketOf(request, context);
   if ("error" in socket) {
     output.err(`${socket.error}\n`);
@@ -92,13 +92,14 @@ export async function topCommand(
   using client = new ControlClient(socket.path);
   try {
     // Whether there is an agent at all is said at once, and not inside a table.
-    await client.json("/v1/status");
+    await client.json("/v1/status", AbortSignal.timeout(STATUS_LIMIT_MS));
   } catch (error) {
     if (!(error instanceof ControlError)) throw error;
     output.err(`${error.message}\n`);
     return 1;
   }
-  return await new TopView(client, request, output, context).run(stop);
+  const end = AbortSignal.any([stop, output.readerGone]);
+  return await new TopView(client, request, output, context).run(end);
 }
 
 /** Watches, and shows what was seen each interval. */
@@ -138,12 +139,12 @@ class TopView {
       this.#output.out(TO_ALTERNATE);
     }
     try {
-      if (isLive) await this.#show(intervalMs, true);
+      if (isLive) await this.#show(intervalMs, true, end.signal);
       for (let fromMs = clock.monotonicMs(); !end.signal.aborted;) {
         await clock.sleep(intervalMs, end.signal);
         const nowMs = clock.monotonicMs();
         if (end.signal.aborted && !once) break;
-        await this.#show(Math.max(1, nowMs - fromMs), isLive);
+        await this.#show(Math.max(1, nowMs - fromMs), isLive, end.signal);
         fromMs = nowMs;
         if (once) end.abort();
       }
@@ -179,9 +180,10 @@ class TopView {
     this.#noticeUntilMs = this.#context.clock.monotonicMs() + NOTICE_MS;
   }
 
-  async #show(intervalMs: number, isLive: boolean): Promise<void> {
+  async #show(intervalMs: number, isLive: boolean, signal: AbortSignal): Promise<void> {
     const { clock, screen } = this.#context;
-    const agent = await this.#facts();
+    const agent = await this.#facts(signal);
+    if (signal.aborted && isLive) return;
     const rows = this.#tally.take();
     if (this.#request.json) {
       return this.#output.out(`${JSON.stringify(this.#document(rows, agent, intervalMs))}\n`);
@@ -200,9 +202,10 @@ class TopView {
     if (clock.monotonicMs() > this.#noticeUntilMs) this.#notice = "";
   }
 
-  async #facts(): Promise<AgentFacts | null> {
+  async #facts(signal: AbortSignal): Promise<AgentFacts | null> {
     try {
-      return factsOf(await this.#client.json("/v1/status"));
+      const limit = AbortSignal.any([signal, AbortSignal.timeout(STATUS_LIMIT_MS)]);
+      return factsOf(await this.#client.json("/v1/status", limit));
     } catch (error) {
       if (!(error instanceof ControlError)) throw error;
       return null;
@@ -230,42 +233,35 @@ class TopView {
 /** Returns `help`, or what is wrong, in place of a request. */
 function parse(args: readonly string[], screen: Screen): TopRequest | string {
   const { isTerminal, wantsColour } = screen;
-  let values;
-  try {
-    values = parseArgs({
-      args: [...args],
-      strict: true,
-      options: {
-        once: { type: "boolean" },
-        json: { type: "boolean" },
-        interval: { type: "string" },
-        "no-colour": { type: "boolean" },
-        "no-color": { type: "boolean" },
-        socket: { type: "string" },
-        config: { type: "string" },
-        help: { type: "boolean", short: "h" },
-      },
-    }).values;
-  } catch (error) {
-    return (error as Error).message;
-  }
-  if (values.help === true) return "help";
-  const json = values.json === true;
+  const parsed = parseOptions(args, {
+    once: { type: "boolean" },
+    json: { type: "boolean" },
+    interval: { type: "string" },
+    "no-colour": { type: "boolean" },
+    "no-color": { type: "boolean" },
+    socket: { type: "string" },
+    config: { type: "string" },
+  });
+  if (!parsed.ok) return parsed.error;
+  const { flag, positionals: [odd], text } = parsed.value;
+  if (flag("help")) return "help";
+  if (odd !== undefined) return `\`top\` does not know \`${odd}\``;
+  const json = flag("json");
   // Nobody presses q where no person looks: then one table is all that can be meant.
-  const once = values.once === true || (!isTerminal && !json);
-  const interval = values.interval ?? (once ? "2" : "1");
+  const once = flag("once") || (!isTerminal && !json);
+  const interval = text("interval") ?? (once ? "2" : "1");
   if (!/^[1-9]\d?$/.test(interval) || Number(interval) > 60) {
     return "`--interval` wants a whole number of seconds from 1 to 60";
   }
-  const isPlain = values["no-colour"] === true || values["no-color"] === true;
+  const isPlain = flag("no-colour") || flag("no-color");
   const colour = isTerminal && wantsColour && !isPlain;
   return {
     once,
     json,
     intervalMs: Number(interval) * 1000,
     colour,
-    socket: values.socket,
-    config: values.config,
+    socket: text("socket"),
+    config: text("config"),
   };
 }
 
@@ -283,8 +279,9 @@ function terminalScreen(): Screen {
       return Deno.env.get("NO_COLOR") === undefined && Deno.env.get("TERM") !== "dumb";
     },
     size: () => {
+      // A terminal that nobody told its size says 0.
       const { columns, rows } = Deno.consoleSize();
-      return { columns, lines: rows };
+      return { columns: columns || 80, lines: rows || 24 };
     },
     keys: (onKey, signal) => {
       if (!Deno.stdin.isTerminal()) return;

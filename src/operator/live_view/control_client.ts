@@ -28,15 +28,14 @@ export class ControlClient implements Disposable {
     this.#client = Deno.createHttpClient({ proxy: { transport: "unix", path } });
   }
 
-  /** The answer as text. @throws ControlError */
-  async text(path: string): Promise<string> {
-    const answer = await this.#ask(path, AbortSignal.timeout(ANSWER_LIMIT_MS));
-    return await answer.text();
+  /** The answer as text, within 15 s unless `signal` says otherwise. @throws ControlError */
+  async text(path: string, signal = AbortSignal.timeout(ANSWER_LIMIT_MS)): Promise<string> {
+    return await this.#textOf(await this.#ask(path, signal));
   }
 
   /** The answer as a value. @throws ControlError */
-  async json(path: string): Promise<unknown> {
-    return JSON.parse(await this.text(path));
+  async json(path: string, signal?: AbortSignal): Promise<unknown> {
+    return parsed(await this.text(path, signal));
   }
 
   /** The lines of a stream as values, until it or `signal` ends it. @throws ControlError */
@@ -49,7 +48,7 @@ export class ControlClient implements Disposable {
         const lines = (rest + decoder.decode(piece, { stream: true })).split("\n");
         rest = lines.pop() ?? "";
         if (rest.length > LONGEST_LINE) throw new ControlError("a line is too long", 0);
-        for (const line of lines) yield JSON.parse(line);
+        for (const line of lines) yield parsed(line) as Record<string, unknown>;
       }
     } catch (error) {
       if (signal.aborted) return;
@@ -69,14 +68,35 @@ export class ControlClient implements Disposable {
       throw this.#away(error);
     }
     if (answer.ok) return answer;
-    const text = await answer.text();
+    const text = await this.#textOf(answer);
     throw new ControlError(errorOf(text) ?? `the agent answered ${answer.status}`, answer.status);
   }
 
+  async #textOf(answer: Response): Promise<string> {
+    try {
+      return await answer.text();
+    } catch (error) {
+      throw this.#away(error);
+    }
+  }
+
   #away(cause: unknown): ControlError {
-    const message = `No agent answers at ${this.#path}. Is it running, are you root, and is ` +
-      "`controlSocket` of its configuration this path?";
+    const isLate = cause instanceof DOMException && cause.name === "TimeoutError";
+    const message = isLate
+      ? `The agent at ${this.#path} does not answer in time: it hangs or is stopped. See doctor.`
+      : `No agent answers at ${this.#path}. Is it running, are you root, and is ` +
+        "`controlSocket` of its configuration this path?";
     return new ControlError(message, 0, { cause });
+  }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new ControlError("The answer is no JSON: another program serves the socket", 0, {
+      cause,
+    });
   }
 }
 

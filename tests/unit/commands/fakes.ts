@@ -5,6 +5,8 @@ import type { ProcessControl } from "../../../src/commands/run_agent.ts";
 export class MemoryOutput implements CommandOutput {
   stdout = "";
   stderr = "";
+  readonly reader = new AbortController();
+  readonly readerGone = this.reader.signal;
   out(text: string): void {
     this.stdout += text;
   }

@@ -53,6 +53,27 @@ Deno.test("inspectCommand() follows the decisions until it is asked to end", () 
     assert.equal(await done, 0);
   }));
 
+Deno.test("inspectCommand() ends when nobody reads the decisions any more", () =>
+  withAgent(async (path, sources) => {
+    const output = new MemoryOutput();
+    const done = inspectCommand(["decisions", "--socket", path], output, never, NOWHERE);
+    await until(() => output.stdout.includes("watching"));
+    output.reader.abort();
+    assert.equal(await done, 0);
+    await until(() => sources.feed.readers === 0);
+  }));
+
+Deno.test("inspectCommand() tells an answer that is none of an agent", async () => {
+  const folder = await Deno.makeTempDir();
+  const path = `${folder}/s`;
+  const server = Deno.serve({ path, onListen: () => {} }, () => new Response("<html>"));
+  const { code, output } = await run(["status", "--socket", path]);
+  await server.shutdown();
+  await Deno.remove(folder, { recursive: true });
+  assert.equal(code, 1);
+  assert.match(output.stderr, /no JSON: another program serves the socket/);
+});
+
 Deno.test("inspectCommand() says why there is no answer", async () => {
   const away = await run(["status", "--socket", "/nowhere/s"]);
   assert.equal(away.code, 1);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { parseSimulatorArgs, simulatorCommand } from "../../../src/commands/simulator.ts";
 import { DEFAULT_ADDRESSES } from "../../../src/simulator/mod.ts";
+import { MemoryOutput } from "./fakes.ts";
 
 const LOCAL = [
   "--bind-wireserver",
@@ -14,14 +15,9 @@ const LOCAL = [
 ];
 
 async function run(args: readonly string[], signal = AbortSignal.abort()) {
-  let out = "";
-  let err = "";
-  const output = {
-    out: (text: string) => void (out += text),
-    err: (text: string) => void (err += text),
-  };
+  const output = new MemoryOutput();
   const code = await simulatorCommand(args, output, signal);
-  return { code, out, err };
+  return { code, out: output.stdout, err: output.stderr };
 }
 
 Deno.test("parseSimulatorArgs() takes the platform's addresses by default", () => {

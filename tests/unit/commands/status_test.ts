@@ -3,6 +3,7 @@ import type { StatusOptions } from "../../../src/commands/command_line.ts";
 import { statusCommand } from "../../../src/commands/status.ts";
 import { FakeClock } from "../../fakes/fake_clock.ts";
 import { TcpHost } from "../../fakes/tcp_host.ts";
+import { MemoryOutput } from "./fakes.ts";
 
 const answer = (finished: boolean, errorMessage = "") => {
   const body = JSON.stringify({ finished, errorMessage });
@@ -30,13 +31,12 @@ async function run(
   const options = { ...PLAIN, ...(typeof given === "number" ? { waitSeconds: given } : given) };
   await using host = new TcpHost();
   const clock = new HastyClock();
-  const printed: string[] = [];
   play(host, clock);
   const listener = { address: "127.0.0.1", port: host.port };
-  const output = { out: (text: string) => printed.push(text), err: () => {} };
+  const output = new MemoryOutput();
   const { signal } = new AbortController();
   const code = await statusCommand(options, output, { listener, clock, signal });
-  return { code, printed: printed.join(""), requests: host.requests, clock };
+  return { code, printed: output.stdout, requests: host.requests, clock };
 }
 
 const field = (request: { headers: readonly (readonly [string, string])[] }, name: string) =>
@@ -124,7 +124,7 @@ Deno.test("statusCommand() is 1 when no agent runs", async () => {
 
 Deno.test("statusCommand() ends when its signal fires", async () => {
   const clock = new HastyClock();
-  const output = { out: () => {}, err: () => {} };
+  const output = new MemoryOutput();
   const listener = { address: "127.0.0.1", port: 9 };
   const signal = AbortSignal.abort();
   assert.equal(
@@ -165,8 +165,7 @@ Deno.test("statusCommand() gives a slow agent as long as is left, and 1 s at the
   await using host = new TcpHost();
   const heard = Promise.withResolvers<void>();
   host.answer = () => heard.resolve();
-  const printed: string[] = [];
-  const output = { out: (text: string) => printed.push(text), err: () => {} };
+  const output = new MemoryOutput();
   const listener = { address: "127.0.0.1", port: host.port };
   const { signal } = new AbortController();
   clock.tick(50);
@@ -174,10 +173,10 @@ Deno.test("statusCommand() gives a slow agent as long as is left, and 1 s at the
   const asking = statusCommand(options, output, { listener, clock, signal });
   await heard.promise;
   await clock.advance(999);
-  assert.deepEqual(printed, []);
+  assert.equal(output.stdout, "");
   await clock.advance(1);
   assert.equal(await asking, 3);
-  assert.match(printed.join(""), /^Failed to query .* no answer within 1000 ms\.\n$/);
+  assert.match(output.stdout, /^Failed to query .* no answer within 1000 ms\.\n$/);
 });
 
 Deno.test("statusCommand() outlasts an agent that is started again in between", async () => {

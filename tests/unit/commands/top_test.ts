@@ -129,6 +129,53 @@ Deno.test("topCommand() says so when the agent drops it or goes away, and goes o
   assert.equal(await done, 0);
 });
 
+Deno.test("topCommand() ends when nobody reads its objects any more", () =>
+  withAgent(async (path) => {
+    const { output, done } = start(["--json", "--socket", path]);
+    await until(() => output.stdout !== "");
+    output.reader.abort();
+    assert.equal(await done, 0);
+  }));
+
+/** An agent that answers so many questions, and then takes them and is silent. */
+async function withHangingAgent(
+  answers: number,
+  play: (path: string, isHanging: () => boolean) => Promise<void>,
+): Promise<void> {
+  const folder = await Deno.makeTempDir();
+  const path = `${folder}/control.sock`;
+  const release = Promise.withResolvers<Response>();
+  let asked = 0;
+  const server = Deno.serve({ path, onListen: () => {} }, () => {
+    asked++;
+    return asked <= answers ? Response.json({ version: "1.2.3" }) : release.promise;
+  });
+  try {
+    await play(path, () => asked > answers);
+  } finally {
+    release.resolve(new Response());
+    await server.shutdown();
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+Deno.test("topCommand() tells an agent that hangs from one that is not there", () =>
+  withHangingAgent(0, async (path) => {
+    const { output, done } = start(["--socket", path]);
+    assert.equal(await done, 1);
+    assert.match(output.stderr, /does not answer in time: it hangs or is stopped/);
+  }));
+
+Deno.test("topCommand() ends at once on q, also while the agent hangs", () =>
+  withHangingAgent(1, async (path, isHanging) => {
+    const { output, screen, done } = start(["--socket", path], new FakeScreen(true));
+    await until(isHanging);
+    screen.press("q");
+    assert.equal(await done, 0);
+    assert.ok(output.stdout.endsWith("\x1b[?1049l"));
+    assert.ok(!output.stdout.includes("does not answer"), "it did not wait for an answer");
+  }));
+
 Deno.test("topCommand() fails at once where no agent is, and tells how it is used", async () => {
   const away = start(["--socket", "/nowhere/s"]);
   assert.equal(await away.done, 1);
