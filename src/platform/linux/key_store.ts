@@ -54,10 +54,22 @@ export class LinuxKeyStore implements KeyStore {
       const found = await Deno.stat(this.#folder);
       if (!found.isDirectory) throw new Error("is no folder");
       if (found.uid !== this.#ownerUid) throw new Error(`belongs to user ${found.uid}`);
-      await Deno.chmod(this.#folder, FOLDER_MODE);
+      if (((found.mode ?? OTHERS) & OTHERS) !== 0) await this.#close();
     } catch (cause) {
       throw storeError("KEY_STORE_WRITE", "prepare the key folder", this.#folder, cause);
     }
+  }
+
+  /** Closes the folder to others, unless it is one of the system's, named by mistake: they would lose what lies below it. */
+  async #close(): Promise<void> {
+    for await (const { name, isDirectory } of Deno.readDir(this.#folder)) {
+      if (!isDirectory) continue;
+      throw new Error(
+        `is open to others and holds the folder \`${name}\`, so it is not for keys alone; ` +
+          "set latchKeyFolder to a folder of its own, or close this one: chmod 0700",
+      );
+    }
+    await Deno.chmod(this.#folder, FOLDER_MODE);
   }
 
   async read(guid: KeyGuid, stage: KeyStage): Promise<string | null> {

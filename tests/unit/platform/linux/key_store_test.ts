@@ -36,6 +36,18 @@ Deno.test("open() makes a folder that is closed to everybody else, and closes an
     assert.equal(await mode(folder), 0o700);
   }));
 
+Deno.test("open() leaves a folder of the system alone that was named by mistake, and says what to do", () =>
+  withStore(async (store, folder) => {
+    await Deno.mkdir(`${folder}/others`, { recursive: true });
+    await Deno.chmod(folder, 0o755);
+    const told = "is open to others and holds the folder `others`";
+    await failsWith(store.open(), "KEY_STORE_WRITE", told);
+    await failsWith(store.open(), "KEY_STORE_WRITE", "set latchKeyFolder to a folder of its own");
+    assert.equal(await mode(folder), 0o755);
+    await Deno.chmod(folder, 0o700);
+    await store.open();
+  }));
+
 Deno.test("open() refuses a file in the folder's place", () =>
   withStore(async (store, folder) => {
     await Deno.mkdir(folder.replace("/keys", ""), { recursive: true });
