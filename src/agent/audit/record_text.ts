@@ -1,3 +1,4 @@
+import { MAX_EVENT_MESSAGE_BYTES } from "../../domain/wire/mod.ts";
 import type { Scalar } from "../../runtime/errors.ts";
 import { formatTimestamp, stringifySafe, truncateText } from "../../runtime/log_line.ts";
 import { type CallerFacts, kernelFacts } from "./caller_facts.ts";
@@ -72,13 +73,35 @@ function connectionMembers(
   };
 }
 
-/** The same alone, as telemetry tells of the first request of its kind. */
+/**
+ * The same alone, as telemetry tells of the first request of its kind: at most as long as an event may be, so that it stays
+ * a document. Where it would be longer, each long text in it is cut, the list of groups left out.
+ */
 export function connectionText(
   entry: AuditEntry,
   facts: CallerFacts,
   redact: (text: string) => string,
 ): string {
-  return stringifySafe(connectionMembers(entry, facts, redact));
+  const members = connectionMembers(entry, facts, redact);
+  let text = stringifySafe(members);
+  for (let longest = 1024; byteLength(text) > MAX_EVENT_MESSAGE_BYTES && longest > 32;) {
+    longest /= 2;
+    const { userName, url, processFullPath, processCmdLine, errorDetails } = members;
+    text = stringifySafe({
+      ...members,
+      url: truncateText(url, longest),
+      userName: truncateText(userName, longest),
+      userGroups: [],
+      processFullPath: truncateText(processFullPath, longest),
+      processCmdLine: truncateText(processCmdLine, longest),
+      errorDetails: truncateText(errorDetails, longest),
+    });
+  }
+  return text;
+}
+
+function byteLength(text: string): number {
+  return new TextEncoder().encode(text).length;
 }
 
 /**

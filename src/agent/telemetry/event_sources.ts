@@ -28,6 +28,10 @@ const MODULES: ReadonlyMap<string, string> = new Map([
 const POLL = { task: "poll_secure_channel_status", operation: "key_keeper" } as const;
 /** Health codes of the key keeper that are milestones. */
 const KEY_MILESTONES = new Set(["KEY_FROM_DISK", "KEY_ATTESTED", "CHANNEL_DISABLED"]);
+/** Health codes of a listener that could not be bound. */
+const BIND_FAILURES = new Set(["port-taken", "bind-failed"]);
+/** Health codes of a redirector that stopped and has not failed to start. */
+const DETACHED = new Set(["redirector-detached", "redirector-stopped"]);
 /** Log lines about local rule files are named like their events. */
 const RULE_FILE_TASKS = new Set([
   "LocalFileRulesStateChanged",
@@ -49,7 +53,10 @@ export interface EventSourcesOptions {
 export class EventSources {
   readonly #options: EventSourcesOptions;
   readonly #modules = new RateLimit(MODULE_LIMITS);
+  #wanted: NonNullable<Targets> = {};
   #targets: NonNullable<Targets> = {};
+  #isAttached = false;
+  #hasListened = false;
 
   constructor(options: EventSourcesOptions) {
     this.#options = options;
@@ -63,10 +70,16 @@ export class EventSources {
     return {
       report: (state, code, message) => {
         reporter.report(state, code, message);
-        if (message !== before.message) this.#moduleMessage(module, state, message);
+        if (message !== before.message && this.#modules.admit(this.#options.clock.monotonicMs())) {
+          this.#moduleMessage(module, state, message);
+          if (state === "STOPPED") this.#failed(part, code, message);
+        }
         if (state === "RUNNING" && before.state !== "RUNNING") this.#started(part, message);
         if (KEY_MILESTONES.has(code) && code !== before.code) this.#milestone(POLL, message);
         Object.assign(before, { state, code, message });
+        if (part === "redirector") this.#isAttached = state === "RUNNING";
+        if (part === "proxy-listener" && state === "RUNNING") this.#hasListened = true;
+        this.#tellTargets();
       },
     };
   }
@@ -82,19 +95,21 @@ export class EventSources {
       emit("warn", POLL.task, POLL.operation, message);
     } else if (part === "key_keeper" && text === "stored key is unusable") {
       emit("info", POLL.task, POLL.operation, `${text}: ${shown(fields["cause"])}`);
-    } else if (part === "redirector" && text === "redirector not attached") {
-      emit("warn", "start", this.#options.redirector, `${text}: ${shown(fields["error"])}`);
-    } else if (part === "proxy" && text === "listener not bound") {
-      emit("warn", "start", "proxy_server", `${text}: ${shown(fields["error"])}`);
     } else if (part === "provision" && text === "provisioning did not finish in time") {
       emit("error", "write_provision_state", "provision", escapeXml(shown(fields["missing"])));
     }
   }
 
-  /** Tells what became redirected and what did not any more. */
+  /** Takes what is to be redirected. It is told of when it is: with programs in the kernel, and after somebody listened. */
   targetsChanged(targets: Targets): void {
+    this.#wanted = targets ?? {};
+    this.#tellTargets();
+  }
+
+  /** Tells what became redirected and what did not any more. */
+  #tellTargets(): void {
     const { recorder, redirector: operation } = this.#options;
-    const now = targets ?? {};
+    const now = this.#isAttached && this.#hasListened ? this.#wanted : {};
     for (const endpoint of ENDPOINT_NAMES) {
       const [was, is] = [this.#targets[endpoint], now[endpoint]];
       if (was === is) continue;
@@ -114,8 +129,7 @@ export class EventSources {
   }
 
   #moduleMessage(module: string, state: HealthState, message: string): void {
-    const { clock, recorder } = this.#options;
-    if (!this.#modules.admit(clock.monotonicMs())) return;
+    const { recorder } = this.#options;
     const task = "set_module_status_message";
     recorder.emit({ level: "warn", task, operation: module, message });
     if (new TextEncoder().encode(message).length <= MAX_MODULE_MESSAGE_BYTES) return;
@@ -127,7 +141,21 @@ export class EventSources {
       this.#milestone({ task: "start", operation: "proxy_server" }, message);
     } else if (part === "redirector") {
       this.#milestone({ task: "start", operation: "redirector" }, message);
+      this.#start("info", "redirector", message);
     }
+  }
+
+  #failed(part: string, code: string, message: string): void {
+    if (part === "proxy-listener" && BIND_FAILURES.has(code)) {
+      this.#start("warn", "proxy_server", message);
+    } else if (part === "redirector" && !DETACHED.has(code)) {
+      this.#start("warn", this.#options.redirector, message);
+      this.#start("error", "redirector", message);
+    }
+  }
+
+  #start(level: LogLevel, operation: string, message: string): void {
+    this.#options.recorder.emit({ level, task: "start", operation, message });
   }
 
   /** An event that says how long after the start it happened. */

@@ -47,6 +47,9 @@ export class TappedLogger implements Logger {
   }
 }
 
+/** How the lines about a connection begin that matchers disagreed on. Source: wire-protocol 8.8. */
+const OF_CONNECTION = "CANON_DIVERGENCE ";
+
 /** Makes an event of each line that reaches it. Source: wire-protocol 8.8. */
 export class EventSink implements LogSink {
   readonly #recorder: Pick<EventRecorder, "emit">;
@@ -58,7 +61,7 @@ export class EventSink implements LogSink {
   write(line: LogLine): void {
     this.#recorder.emit({
       level: line.level,
-      task: "CommonLogger",
+      task: line.message.startsWith(OF_CONNECTION) ? "ConnectionLogger" : "CommonLogger",
       operation: "ProxyAgent",
       message: line.message,
     });

@@ -6,6 +6,7 @@ import {
   MAX_EVENT_MESSAGE_BYTES,
   MAX_STATUS_MESSAGE_BYTES,
   type StatusEvent,
+  statusMembers,
   statusTimestamp,
 } from "../../domain/wire/mod.ts";
 import type { Clock } from "../../runtime/clock.ts";
@@ -39,7 +40,7 @@ export interface EventRecorderOptions {
   readonly clock: Clock;
   readonly version: string;
   readonly pid: number;
-  /** Every generic event goes there as a line of JSON; `null` where no log files are kept. */
+  /** Every event goes there as a line of JSON, with the members that it has in a file; `null` where no log files are kept. */
   readonly lines: LineWriter | null;
   /** Whether events are kept for an upload. */
   readonly forUpload: boolean;
@@ -98,11 +99,10 @@ export class EventRecorder {
     if (this.#generic.length >= PRESSING) this.#onPressing();
   }
 
-  /** Notes the program's own state. It stands in the status document anyway, so it goes to the host alone. */
+  /** Notes the program's own state. */
   emitStatus(status: Pick<StatusEvent, "name" | "success" | "message" | "duration">): void {
-    const { clock, version, forUpload } = this.#options;
-    if (!forUpload) return;
-    this.#status.push({
+    const { clock, version, lines, forUpload } = this.#options;
+    const event: StatusEvent = {
       kind: "status",
       name: status.name,
       version,
@@ -116,7 +116,9 @@ export class EventRecorder {
       pid: this.#pid,
       tid: this.#tid,
       timeStamp: statusTimestamp(clock.wallMs()),
-    });
+    };
+    lines?.writeSoon(JSON.stringify(statusMembers(event)));
+    if (forUpload) this.#status.push(event);
   }
 
   /** What waits, oldest first; it stays until it is taken away. */

@@ -100,21 +100,16 @@ export class Telemetry implements Part {
   }
 
   async run(signal: AbortSignal, health: HealthReporter): Promise<void> {
-    if (this.#options.upload) await this.#loop(signal, health);
-    else {
-      health.report("RUNNING", "TELEMETRY_LOCAL", "Telemetry stays on this machine.");
-      await new Promise<void>((resolve) => {
-        if (signal.aborted) return resolve();
-        signal.addEventListener("abort", () => resolve(), { once: true });
-      });
-    }
+    this.#report(health);
+    await this.#loop(signal, health);
+    if (this.#options.upload) await this.#flush(health);
     health.report("STOPPED", "TELEMETRY_STOPPED", "Telemetry is stopped.");
   }
 
   async #loop(signal: AbortSignal, health: HealthReporter): Promise<void> {
-    const { clock, intervalMs, isProvisioned, recorder } = this.#options;
+    const { clock, intervalMs, isProvisioned, recorder, upload } = this.#options;
     const startedMs = clock.monotonicMs();
-    let flushMs = startedMs + intervalMs;
+    let flushMs = upload ? startedMs + intervalMs : Infinity;
     let uploadMs = flushMs;
     let statusMs = startedMs + STATUS_EVERY_MS;
     let toldMs = startedMs;
@@ -124,7 +119,6 @@ export class Telemetry implements Part {
     const isPressed = (nowMs: number) =>
       wake.signal.aborted && nowMs - pressedMs >= PRESSED_EVERY_MS;
     const isFlushDue = (nowMs: number) => nowMs >= flushMs || isPressed(nowMs);
-    this.#report(health);
     while (!signal.aborted) {
       const nowMs = clock.monotonicMs();
       if (nowMs >= statusMs) {
@@ -145,7 +139,6 @@ export class Telemetry implements Part {
       }
       await this.#waitUntil(Math.min(flushMs, uploadMs, statusMs), pressedMs, wake.signal, signal);
     }
-    await this.#flush(health);
   }
 
   /** Waits until a time, or until there is a crowd of events, whatever comes first. */
@@ -249,13 +242,22 @@ export class Telemetry implements Part {
     if (total === this.#toldDropped) return;
     const dropped = total - this.#toldDropped;
     this.#toldDropped = total;
-    this.#logger.warn("telemetry events were dropped", { dropped, total });
+    const { droppedInMemory: inMemory, droppedOnDisk: onDisk, refused } = this.counts;
+    this.#logger.warn("telemetry events were dropped", {
+      dropped,
+      total,
+      inMemory,
+      onDisk,
+      refused,
+    });
   }
 
   /** DEVIATION D-137: the truth about telemetry, in the words of the status document. */
   #report(health: HealthReporter): void {
     const trouble = this.#diskTrouble ?? this.#hostTrouble;
-    if (trouble !== null) {
+    if (!this.#options.upload) {
+      health.report("RUNNING", "TELEMETRY_LOCAL", "Telemetry stays on this machine.");
+    } else if (trouble !== null) {
       const what = trouble === this.#diskTrouble ? "kept on disk" : "accepted by the host";
       health.report("STOPPED", trouble.code, `Telemetry is not ${what}: ${trouble.message}`);
     } else if (this.#hasTried) {

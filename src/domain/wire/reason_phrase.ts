@@ -1,5 +1,8 @@
-/** Standard reason phrases. Source: RFC 9110 section 15, RFC 6585, RFC 7725. */
+/** Standard reason phrases. Source: RFC 9110 section 15, RFC 6585, RFC 7725, and the registry of IANA. */
 const PHRASES: ReadonlyMap<number, string> = new Map([
+  [100, "Continue"],
+  [101, "Switching Protocols"],
+  [102, "Processing"],
   [200, "OK"],
   [201, "Created"],
   [202, "Accepted"],
@@ -7,11 +10,15 @@ const PHRASES: ReadonlyMap<number, string> = new Map([
   [204, "No Content"],
   [205, "Reset Content"],
   [206, "Partial Content"],
+  [207, "Multi-Status"],
+  [208, "Already Reported"],
+  [226, "IM Used"],
   [300, "Multiple Choices"],
   [301, "Moved Permanently"],
   [302, "Found"],
   [303, "See Other"],
   [304, "Not Modified"],
+  [305, "Use Proxy"],
   [307, "Temporary Redirect"],
   [308, "Permanent Redirect"],
   [400, "Bad Request"],
@@ -32,6 +39,7 @@ const PHRASES: ReadonlyMap<number, string> = new Map([
   [415, "Unsupported Media Type"],
   [416, "Range Not Satisfiable"],
   [417, "Expectation Failed"],
+  [418, "I'm a teapot"],
   [421, "Misdirected Request"],
   [422, "Unprocessable Entity"],
   [423, "Locked"],
@@ -47,8 +55,10 @@ const PHRASES: ReadonlyMap<number, string> = new Map([
   [503, "Service Unavailable"],
   [504, "Gateway Timeout"],
   [505, "HTTP Version Not Supported"],
+  [506, "Variant Also Negotiates"],
   [507, "Insufficient Storage"],
   [508, "Loop Detected"],
+  [510, "Not Extended"],
   [511, "Network Authentication Required"],
 ]);
 

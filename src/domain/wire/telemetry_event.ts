@@ -66,9 +66,9 @@ export function genericFileText(events: readonly GenericEvent[]): string {
   return JSON.stringify(events.map(genericMembers), null, 2);
 }
 
-/** The text of a file with one status event. */
-export function statusFileText(event: StatusEvent): string {
-  const document = {
+/** The members of a status event in a file, in the order that other programs write and expect. */
+export function statusMembers(event: StatusEvent) {
+  return {
     extension: {
       name: event.name,
       version: event.version,
@@ -86,7 +86,11 @@ export function statusFileText(event: StatusEvent): string {
     event_tid: event.tid,
     time_stamp: event.timeStamp,
   };
-  return JSON.stringify(document, null, 2);
+}
+
+/** The text of a file with one status event. */
+export function statusFileText(event: StatusEvent): string {
+  return JSON.stringify(statusMembers(event), null, 2);
 }
 
 /** The events of a file, and how many of its entries are none. */

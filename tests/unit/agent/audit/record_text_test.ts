@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
 import { callerFacts } from "../../../../src/agent/audit/caller_facts.ts";
 import type { AuditEntry } from "../../../../src/agent/audit/mod.ts";
-import { noticeText, recordText, shownTarget } from "../../../../src/agent/audit/record_text.ts";
+import {
+  connectionText,
+  noticeText,
+  recordText,
+  shownTarget,
+} from "../../../../src/agent/audit/record_text.ts";
 import { redact } from "../../../../src/domain/identity/mod.ts";
 import { makeCaller, makeDenial, makeEntry } from "./entries.ts";
 
@@ -184,6 +189,32 @@ Deno.test("shownTarget() sees a secret whole that goes beyond the cut", () => {
   const secret = "s".repeat(300);
   const shown = shownTarget(`/${"a".repeat(1900)}?sig=${secret}`, redact);
   assert.ok(!shown.includes("ssss"), shown.slice(-100));
+});
+
+Deno.test("connectionText() has the contract's members and stays a document, whatever the caller sends", () => {
+  const short = makeEntry();
+  const usual = JSON.parse(connectionText(short, callerFacts(short.caller), plain));
+  const record = JSON.parse(textOf(short));
+  assert.deepEqual(Object.entries(usual), Object.entries(record).slice(0, 16));
+  for (const each of ["a", '"', "\0", "ä", "😀"]) {
+    const long = each.repeat(5000);
+    const entry = makeDenial({
+      method: long,
+      target: long,
+      detail: long,
+      caller: makeCaller({
+        commandLine: long,
+        exe: { kind: "verified", path: `/${long}` },
+        account: { userName: long, groups: Array(64).fill("g".repeat(128)) },
+      }),
+    });
+    const text = connectionText(entry, callerFacts(entry.caller), plain);
+    assert.ok(text.length <= 4096, `${each}: ${text.length}`);
+    const told = JSON.parse(text);
+    assert.deepEqual(Object.keys(told), Object.keys(usual));
+    assert.ok(told.url.startsWith(each) && told.processFullPath.startsWith("/"), each);
+    assert.equal(told.responseStatus, "403 Forbidden");
+  }
 });
 
 Deno.test("noticeText() is told apart from a record by its first member", () => {

@@ -12,6 +12,6 @@ Deno.test("responseStatus() is the code with its standard phrase", () => {
 });
 
 Deno.test("responseStatus() has words for codes without a phrase and for no answer at all", () => {
-  assert.equal(responseStatus(299), "299 Unknown");
+  assert.equal(responseStatus(299), "299 <unknown status code>");
   assert.equal(responseStatus(0), "0 No Response");
 });

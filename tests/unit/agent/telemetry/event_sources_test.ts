@@ -30,11 +30,15 @@ Deno.test("EventSources.watched() tells each new message and passes every report
   health.report("RUNNING", "listening", 'listens on "x"');
   health.report("RUNNING", "listening", 'listens on "x"');
   health.report("STOPPED", "port-taken", "taken");
-  assert.equal(reports.length, 3);
+  health.report("STOPPED", "port-taken", "taken");
+  health.report("STOPPED", "stopped", "orderly");
+  assert.equal(reports.length, 5);
   assert.deepEqual(told(), [
     'warn set_module_status_message ProxyServer listens on "x"',
     'info start proxy_server {"elapsed":42, "message":"listens on \\"x\\""}',
     "warn set_module_status_message ProxyServer taken",
+    "warn start proxy_server taken",
+    "warn set_module_status_message ProxyServer orderly",
   ]);
 });
 
@@ -51,12 +55,20 @@ Deno.test("EventSources.watched() tells the milestones of key and redirector", (
   const keeper = sources.watched("key_keeper", silent);
   keeper.report("RUNNING", "KEY_ATTESTED", "attested");
   keeper.report("RUNNING", "KEY_ATTESTED", "attested");
-  sources.watched("redirector", silent).report("RUNNING", "redirecting", "attached");
+  const redirector = sources.watched("redirector", silent);
+  redirector.report("STOPPED", "BPF_LOAD", "no BTF");
+  redirector.report("RUNNING", "redirector-attached", "attached");
+  redirector.report("STOPPED", "redirector-detached", "gone");
   assert.deepEqual(told(), [
     "warn set_module_status_message KeyKeeper attested",
     'info poll_secure_channel_status key_keeper {"elapsed":0, "message":"attested"}',
+    "warn set_module_status_message Redirector no BTF",
+    "warn start redirector/linux no BTF",
+    "error start redirector no BTF",
     "warn set_module_status_message Redirector attached",
     'info start redirector {"elapsed":0, "message":"attached"}',
+    "info start redirector attached",
+    "warn set_module_status_message Redirector gone",
   ]);
 });
 
@@ -90,8 +102,6 @@ Deno.test("EventSources.logged() makes events of the log lines that others make 
   keeper.warn("stored key is unusable", { cause: "c" });
   keeper.error("LocalRulesFileParseFailed", { operation: "IMDS", message: "m" });
   keeper.info("policy installed", { epoch: 1 });
-  logger.child("redirector").error("redirector not attached", { error: "e" });
-  logger.child("proxy").warn("listener not bound", { error: "e" });
   logger.child("provision").error("provisioning did not finish in time", { missing: "a<b" });
   logger.child("elsewhere").info("key status changed", { summary: "s" });
   logger.debug("d");
@@ -100,8 +110,6 @@ Deno.test("EventSources.logged() makes events of the log lines that others make 
     "warn poll_secure_channel_status key_keeper Got key status successfully: s.",
     "info poll_secure_channel_status key_keeper stored key is unusable: c",
     "error LocalRulesFileParseFailed IMDS m",
-    "warn start redirector/linux redirector not attached: e",
-    "warn start proxy_server listener not bound: e",
     "error write_provision_state provision a&lt;b",
   ]);
 });
@@ -123,23 +131,44 @@ Deno.test("TappedLogger passes everything on", () => {
 
 Deno.test("EventSink makes an event of a line", () => {
   const { recorder, told } = stand();
-  new EventSink(recorder).write({ wallMs: 0, level: "debug", message: "m part=p" });
-  assert.deepEqual(told(), ["debug CommonLogger ProxyAgent m part=p"]);
+  const sink = new EventSink(recorder);
+  sink.write({ wallMs: 0, level: "debug", message: "m part=p" });
+  sink.write({ wallMs: 0, level: "warn", message: "CANON_DIVERGENCE mode=shadow" });
+  assert.deepEqual(told(), [
+    "debug CommonLogger ProxyAgent m part=p",
+    "warn ConnectionLogger ProxyAgent CANON_DIVERGENCE mode=shadow",
+  ]);
 });
 
-Deno.test("EventSources.targetsChanged() tells each endpoint that changed", () => {
+Deno.test("EventSources.targetsChanged() tells each endpoint that changed, once it is true", () => {
   const { sources, told } = stand();
+  const who = "info update_redirect_policy_internal redirector/linux";
+  const targets = () =>
+    told().filter((text) => text.startsWith(who)).map((t) => t.slice(who.length + 1));
+  const silent = { report: () => {} };
+  const redirector = sources.watched("redirector", silent);
+  const listener = sources.watched("proxy-listener", silent);
   sources.targetsChanged(null);
   sources.targetsChanged({ imds: "audit", wireserver: "enforce" });
+  redirector.report("RUNNING", "redirector-attached", "attached");
+  assert.deepEqual(targets(), []);
+  listener.report("RUNNING", "listening", "listens");
+  assert.deepEqual(targets(), [
+    "wireserver is redirected, mode enforce",
+    "imds is redirected, mode audit",
+  ]);
   sources.targetsChanged({ imds: "audit", wireserver: "enforce" });
   sources.targetsChanged({ imds: "enforce" });
-  const who = "info update_redirect_policy_internal redirector/linux";
-  assert.deepEqual(told(), [
-    `${who} wireserver is redirected, mode enforce`,
-    `${who} imds is redirected, mode audit`,
-    `${who} wireserver is not redirected any more`,
-    `${who} imds is redirected, mode enforce`,
+  assert.deepEqual(targets(), [
+    "wireserver is not redirected any more",
+    "imds is redirected, mode enforce",
   ]);
+  listener.report("STOPPED", "port-taken", "taken");
+  assert.deepEqual(targets(), []);
+  redirector.report("STOPPED", "redirector-detached", "gone");
+  assert.deepEqual(targets(), ["imds is not redirected any more"]);
+  redirector.report("RUNNING", "redirector-attached", "attached");
+  assert.deepEqual(targets(), ["imds is redirected, mode enforce"]);
 });
 
 Deno.test("EventSources.connection() tells the first request of its kind", () => {

@@ -20,6 +20,8 @@ class Stand {
   readonly logger = new MemoryLogger();
   readonly health: string[] = [];
   readonly accepted: string[] = [];
+  /** Of the local file. */
+  readonly lines: string[] = [];
   attempts = 0;
   failure: AgentError | null = null;
   answerAfterMs = 0;
@@ -28,17 +30,15 @@ class Stand {
   readonly telemetry: Telemetry;
   readonly #end = new AbortController();
   #running: Promise<void> | null = null;
-  readonly #mustRest: boolean;
 
   constructor(readonly folder: string, change: Partial<TelemetryOptions> = {}, maxFiles = 30) {
     const { clock, logger } = this;
     const upload = change.upload ?? true;
-    this.#mustRest = upload;
     this.recorder = new EventRecorder({
       clock,
       version: "1.2.3",
       pid: 812,
-      lines: null,
+      lines: { writeSoon: (line) => void this.lines.push(line) },
       forUpload: upload,
     });
     this.telemetry = new Telemetry({
@@ -81,7 +81,7 @@ class Stand {
   }
 
   async #atRest(): Promise<void> {
-    for (let turn = 0; this.#mustRest && this.clock.sleeping === 0; turn++) {
+    for (let turn = 0; this.clock.sleeping === 0; turn++) {
       assert.ok(turn < 10_000, "the loop comes to rest");
       await new Promise((resolve) => setTimeout(resolve, 0));
     }
@@ -270,7 +270,13 @@ test(
     assert.equal(stand.accepted.length, 1200);
     assert.equal(stand.accepted[0], "2-0");
     const told = stand.logger.lines.filter(({ text }) => text === "telemetry events were dropped");
-    assert.deepEqual(told.map(({ fields }) => fields), [{ dropped: 800, total: 800 }]);
+    assert.deepEqual(told.map(({ fields }) => fields), [{
+      dropped: 800,
+      total: 800,
+      inMemory: 0,
+      onDisk: 800,
+      refused: 0,
+    }]);
   },
   {},
   2,
@@ -312,7 +318,9 @@ test("Telemetry keeps what waits when it is stopped", async (stand) => {
 
 test("Telemetry stays on the machine where uploads are switched off", async (stand) => {
   stand.emit("a");
-  await stand.pass(5 * INTERVAL_MS);
+  await stand.pass(31 * INTERVAL_MS);
+  assert.equal(stand.lines.length, 3);
+  assert.equal(JSON.parse(stand.lines[2] ?? "").operation_status.task_name, "loop_status");
   assert.equal(stand.attempts, 0);
   assert.deepEqual(stand.files(), []);
   assert.deepEqual(stand.health, ["RUNNING TELEMETRY_LOCAL"]);
