@@ -82,6 +82,7 @@ export function controlApp(host: SimulatedHost): Hono {
     if (!(since >= 0)) return refuse(context, "`since` must be a number");
     return context.json(host.telemetry.read(since));
   });
+  app.get("/certificate", (context) => context.json({ thumbprint: host.certificate.thumbprint }));
   app.get("/state", (context) => context.json(state(host)));
   app.notFound((context) =>
     context.json({ error: `no such path; see ${app.routes.map((r) => r.path).join(" ")}` }, 404)

@@ -1,5 +1,6 @@
 import { isSignatureExempt } from "../domain/canonical/mod.ts";
 import { type EndpointName } from "../domain/wire/endpoints.ts";
+import { MachineCertificate } from "./certificates.ts";
 import { FaultList } from "./faults.ts";
 import { hostGaAnswer } from "./hostga.ts";
 import { Imds } from "./imds.ts";
@@ -68,6 +69,7 @@ export class SimulatedHost {
   /** How far the host's clock is ahead of the machine's, milliseconds. */
   clockSkewMs = 0;
   readonly keys: KeyRing;
+  readonly certificate: MachineCertificate;
   readonly faults = new FaultList();
   readonly telemetry = new TelemetryInbox();
   readonly journal: Journal;
@@ -86,6 +88,7 @@ export class SimulatedHost {
     this.policy = options.policy;
     this.keys = new KeyRing(options.randomBytes, options.previousKeyGraceMs);
     this.journal = new Journal(options.journalEntries);
+    this.certificate = new MachineCertificate(options.randomBytes);
     this.#imds = new Imds(options.randomBytes);
   }
 
@@ -136,6 +139,7 @@ export class SimulatedHost {
         return wireServerAnswer(request, {
           policy: this.policy,
           keys: this.keys,
+          certificate: this.certificate,
           nowMs,
           site: this.site,
         });

@@ -1,3 +1,4 @@
+import { EXTENSIONS_GOAL_STATE } from "./machine_documents.ts";
 import { type Answer, emptyAnswer, type HostRequest, jsonAnswer } from "./request.ts";
 
 const ETAG = "1";
@@ -5,12 +6,16 @@ const ETAG = "1";
 const VM_SETTINGS = {
   hostGAPluginVersion: "1.0.8.150",
   vmSettingsSchemaVersion: "0.0",
-  activityId: "51111111-0000-4000-8000-000000000010",
-  correlationId: "51111111-0000-4000-8000-000000000011",
-  inSvdSeqNo: 1,
+  activityId: EXTENSIONS_GOAL_STATE.activityId,
+  correlationId: EXTENSIONS_GOAL_STATE.correlationId,
+  inSvdSeqNo: EXTENSIONS_GOAL_STATE.inSvdSeqNo,
   certificatesRevision: 0,
-  extensionsLastModifiedTickCount: 638000000000000000,
+  extensionsLastModifiedTickCount: Number(EXTENSIONS_GOAL_STATE.createdOnTicks),
   extensionGoalStatesSource: "Fabric",
+  statusUploadBlob: {
+    statusBlobType: EXTENSIONS_GOAL_STATE.statusBlobType,
+    value: EXTENSIONS_GOAL_STATE.statusBlob,
+  },
   gaFamilies: [],
   extensionGoalStates: [],
 };

@@ -55,15 +55,32 @@ export function hostingEnvironmentXml(): string {
     `</HostingEnvironmentConfig>`;
 }
 
+/** What both services say of the same goal state: a client that finds them apart waits for them to agree. */
+export const EXTENSIONS_GOAL_STATE = Object.freeze({
+  activityId: "51111111-0000-4000-8000-000000000010",
+  correlationId: "51111111-0000-4000-8000-000000000011",
+  inSvdSeqNo: 1,
+  createdOnTicks: "638000000000000000",
+  /** Where the machine's status goes, by way of HostGAPlugin. Nobody is there. */
+  statusBlob: "https://simulated.invalid/status",
+  statusBlobType: "BlockBlob",
+});
+
 /** No extensions, no agent updates: there is nothing to install on a machine that does not exist. */
 export function extensionsConfigXml(): string {
+  const { activityId, correlationId, createdOnTicks, inSvdSeqNo, statusBlob, statusBlobType } =
+    EXTENSIONS_GOAL_STATE;
   return `${DECLARATION}<Extensions version="1.0.0.0" goalStateIncarnation="${INCARNATION}">` +
     `<GuestAgentExtension><GAFamilies/></GuestAgentExtension>` +
+    `<StatusUploadBlob statusBlobType="${statusBlobType}">${statusBlob}</StatusUploadBlob>` +
+    `<InVMGoalStateMetaData inSvdSeqNo="${inSvdSeqNo}" createdOnTicks="${createdOnTicks}" ` +
+    `activityId="${activityId}" correlationId="${correlationId}"/>` +
     `<Plugins/><PluginSettings/></Extensions>`;
 }
 
-/** A package of a format that clients know they have nothing to open in. */
-export function certificatesXml(): string {
+/** The certificates of the machine, as a package for one client; `null`: one that clients know they cannot open. */
+export function certificatesXml(pfxPackage: string | null): string {
+  const format = pfxPackage === null ? "CertificatesNonPfxPackage" : "Pkcs7BlobWithPfxContents";
   return `${DECLARATION}<CertificateFile><Version>2012-11-30</Version><Incarnation>${INCARNATION}</Incarnation>` +
-    `<Format>CertificatesNonPfxPackage</Format><Data></Data></CertificateFile>`;
+    `<Format>${format}</Format><Data>${pfxPackage ?? ""}</Data></CertificateFile>`;
 }

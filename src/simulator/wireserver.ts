@@ -1,5 +1,6 @@
 import { formatHostDate } from "../domain/endorsement/mod.ts";
 import type { SocketAddress } from "../domain/wire/endpoints.ts";
+import type { MachineCertificate } from "./certificates.ts";
 import type { HostKey, KeyRing } from "./keys.ts";
 import {
   certificatesXml,
@@ -26,6 +27,7 @@ export type WireServerSite = SocketAddress;
 export interface WireServerState {
   readonly policy: HostPolicy;
   readonly keys: KeyRing;
+  readonly certificate: MachineCertificate;
   readonly nowMs: number;
   readonly site: WireServerSite;
 }
@@ -64,11 +66,19 @@ export function wireServerAnswer(request: HostRequest, state: WireServerState): 
     case "config":
       return configAnswer(request);
     case "certificates":
-      return xmlAnswer(certificatesXml());
+      return certificatesAnswer(request, state.certificate);
+    case "roleproperties":
+      return emptyAnswer(202);
     default:
-      // Health reports, role properties, telemetry and what else clients send are taken.
+      // Health reports, telemetry and what else clients send are taken.
       return emptyAnswer(200);
   }
+}
+
+/** What the machine's certificates are packed for comes with the question. */
+function certificatesAnswer(request: HostRequest, certificate: MachineCertificate): Answer {
+  const transport = request.field("x-ms-guest-agent-public-x509-cert");
+  return xmlAnswer(certificatesXml(transport === null ? null : certificate.packageFor(transport)));
 }
 
 function configAnswer(request: HostRequest): Answer {

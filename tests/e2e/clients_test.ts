@@ -365,10 +365,17 @@ e2eTest("Debian's waagent talks to the host", { limitMs: 180_000 }, async (scene
     assert.equal(stderr, "");
     return JSON.parse(stdout);
   });
+  const { thumbprint } = await scene.world.simulator.call("GET", "/certificate") as {
+    thumbprint: string;
+  };
   assert.deepEqual(seen.value, {
     incarnation: "1",
     vmName: "_simulated-vm",
-    certificates: 0,
+    certificates: [thumbprint],
+    privateKeys: [thumbprint],
+    goalStateFrom: "ExtensionsGoalStateFromVmSettings",
+    compute: "simulated-vm",
+    imdsHealthy: [true, ""],
     hostPluginHealthy: true,
     apiVersions: '["2015-09-01"]',
     vmSettings: 200,
@@ -417,11 +424,15 @@ e2eTest("Debian's waagent talks to the host", { limitMs: 180_000 }, async (scene
       "GET wireserver type=extensionsConfig",
       "GET wireserver …?comp=certificates&incarnation=1",
       "POST wireserver /machine?comp=health",
+      "POST wireserver /machine?comp=roleProperties",
       "POST wireserver /machine?comp=telemetrydata",
       "POST wireserver /HealthService",
       "GET hostga /health",
       "GET hostga /versions",
       "GET hostga /vmSettings",
+      "PUT hostga /status",
+      "GET imds /metadata/instance?api-version=2018-02-01",
+      "GET imds /metadata/instance/compute?api-version=2018-02-01",
     ]
   ) assert.ok(asked.has(expected), `${expected}\n${[...asked].join("\n")}`);
   const certificates = others.find(({ target }) => target.includes("comp=certificates"));

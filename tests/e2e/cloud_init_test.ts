@@ -68,15 +68,20 @@ e2eTest("Debian's cloud-init waits for the agent and provisions through it", {
   });
 
   await scene.step("it reads metadata and reports, and all of it is signed", async () => {
-    const { value, host } = await scene.observe(() => cloudInit("provision"));
-    const { metadata } = value as { metadata: string[] };
+    const { thumbprint } = await world.simulator.call("GET", "/certificate") as {
+      thumbprint: string;
+    };
+    const { value, host } = await scene.observe(() => cloudInit("provision", thumbprint));
+    const { keys, metadata } = value as { keys: string[]; metadata: string[] };
     assert.ok(metadata.includes("compute"), metadata.join(" "));
+    assert.match(keys.join(), /^ssh-rsa AAAA\S+\s*$/, "opened, and made a key of");
     const targets = host.map(({ method, target, status }) => `${method} ${target} ${status}`);
     assert.deepEqual(targets.filter((each) => each.startsWith("POST")), [
       "POST /machine?comp=health 200",
       "POST /machine?comp=health 200",
     ]);
     assert.ok(targets.some((each) => /^GET \/machine\/\?comp=goalstate 200$/.test(each)));
+    assert.ok(targets.some((each) => /^GET \/machine\/.+\?comp=certificates&\S+ 200$/.test(each)));
     for (const line of host) assert.deepEqual([line.verdict, line.isRoot], ["signed", true]);
   });
   assert.equal(await world.stopAgent(), 0);

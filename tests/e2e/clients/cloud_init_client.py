@@ -1,7 +1,8 @@
-"""Debian's cloud-init, its own code, unmodified: `cloud_init_client.py PACKAGE_FOLDER status|provision [SECONDS]`.
+"""Debian's cloud-init, its own code, unmodified: `cloud_init_client.py PACKAGE_FOLDER status SECONDS|provision THUMBPRINT`.
 
 `status`: finds the agent on the path and runs it as cloud-init runs programs. `provision`: what its Azure data source does
-once the agent is up: metadata, goal state, the report that the machine is ready, and the one that it failed.
+once the agent is up: metadata, goal state, the user's key out of the certificate of that thumbprint, the report that the
+machine is ready, and the one that it failed.
 Prints one line of JSON.
 """
 import json, sys
@@ -25,7 +26,7 @@ def status(seconds):
         return {"found": found, "exit": error.exit_code, "out": error.stdout, "err": error.stderr}
 
 
-def provision():
+def provision(thumbprint):
     from cloudinit.sources import DataSourceAzure as source
 
     if hasattr(source, "get_metadata_from_imds"):
@@ -34,9 +35,9 @@ def provision():
         from cloudinit.sources.azure import imds
 
         metadata = imds.fetch_metadata_with_api_fallback()
-    keys = azure.get_metadata_from_fabric(endpoint="168.63.129.16")
+    keys = azure.get_metadata_from_fabric(endpoint="168.63.129.16", pubkey_info=[{"fingerprint": thumbprint}])
     azure.report_failure_to_fabric(endpoint="168.63.129.16", description="a rehearsal")
     return {"metadata": sorted(metadata), "keys": keys}
 
 
-print(json.dumps(status(sys.argv[3]) if act == "status" else provision()))
+print(json.dumps({"status": status, "provision": provision}[act](sys.argv[3])))

@@ -22,7 +22,8 @@ assert conf.get_lib_dir() == f"{work}/lib"
 logger.add_logger_appender(logger.AppenderType.FILE, logger.LogLevel.VERBOSE, path=f"{work}/waagent.log")
 
 import azurelinuxagent.common.event as event
-from azurelinuxagent.common.protocol.restapi import ProvisionStatus
+from azurelinuxagent.common.protocol.imds import get_imds_client
+from azurelinuxagent.common.protocol.restapi import ProvisionStatus, VMStatus
 from azurelinuxagent.common.protocol.wire import WireProtocol
 from azurelinuxagent.common.telemetryevent import TelemetryEvent, TelemetryEventParam
 from azurelinuxagent.common.utils import restutil
@@ -42,13 +43,24 @@ def telemetry(message):
 protocol = WireProtocol("168.63.129.16")
 protocol.detect()
 client = protocol.client
+certificates = protocol.get_certs().certificates
 learned = {
     "incarnation": str(protocol.get_incarnation()),
     "vmName": protocol.get_vminfo().vmName,
-    "certificates": len(protocol.get_certs().certificates),
+    "certificates": [each.thumbprint for each in certificates],
+    # With the private key that only it could open the package with.
+    "privateKeys": [each.thumbprint for each in certificates if os.path.exists(f"{work}/lib/{each.thumbprint}.prv")],
+    "goalStateFrom": type(protocol.get_extensions_goal_state()).__name__,
 }
 
-protocol.report_provision_status(ProvisionStatus(status="Ready", subStatus="", description="simulated"))
+imds = get_imds_client("168.63.129.16")
+learned["compute"] = imds.get_compute().name
+learned["imdsHealthy"] = imds.validate()
+
+ready = ProvisionStatus(status="Ready", subStatus="", description="simulated")
+ready.properties.certificateThumbprint = certificates[0].thumbprint
+protocol.report_provision_status(ready)
+protocol.report_vm_status(VMStatus(status="Ready", message="Guest Agent is running"))
 protocol.report_event(iter([telemetry("a message"), telemetry("umlauts äöü and 漢字" * 20)]))
 
 host_plugin = client.get_host_plugin()

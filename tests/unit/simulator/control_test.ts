@@ -101,6 +101,13 @@ Deno.test("/journal shows what came after, in portions, and forgets", async () =
   assert.deepEqual((await ask("GET", "/journal")).json.entries, []);
 });
 
+Deno.test("/certificate names the machine's certificate", async () => {
+  const { host, ask } = stand();
+  assert.deepEqual((await ask("GET", "/certificate")).json, {
+    thumbprint: host.certificate.thumbprint,
+  });
+});
+
 Deno.test("/state shows everything but keys", async () => {
   const { ask, latch } = stand();
   const key = latch();

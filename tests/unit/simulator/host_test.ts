@@ -226,6 +226,31 @@ Deno.test("WireServer serves the documents that a guest agent asks for", () => {
     target: "/machine?comp=health",
   });
   assert.deepEqual([health.status, health.text], [200, ""]);
+  const role = stand.ask({
+    endpoint: "wireserver",
+    method: "POST",
+    target: "/machine?comp=roleProperties",
+  });
+  assert.deepEqual([role.status, role.text], [202, ""]);
+});
+
+Deno.test("WireServer and HostGAPlugin tell of one and the same goal state", () => {
+  const stand = new Stand(v1("Disabled"));
+  const { text } = stand.ask({
+    endpoint: "wireserver",
+    target: "/machine/x/y?comp=config&type=extensionsConfig",
+  });
+  const settings = stand.ask({ endpoint: "hostga", target: "/vmSettings" }).text;
+  const { activityId, correlationId, statusUploadBlob } = JSON.parse(settings);
+  const [, ticks] = /"extensionsLastModifiedTickCount":(\d+)/.exec(settings) ?? [];
+  for (
+    const told of [
+      `createdOnTicks="${ticks}"`,
+      `activityId="${activityId}"`,
+      `correlationId="${correlationId}"`,
+      `<StatusUploadBlob statusBlobType="${statusUploadBlob.statusBlobType}">${statusUploadBlob.value}</`,
+    ]
+  ) assert.ok(text.includes(told), told);
 });
 
 Deno.test("HostGAPlugin serves settings, 304 for those who have them, and takes reports", () => {
