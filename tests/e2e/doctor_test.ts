@@ -174,7 +174,9 @@ e2eTest("doctor finds nothing at a healthy agent, and each fault where it is", {
     Deno.kill(pid, "SIGSTOP");
     try {
       await pause(5_500);
-      objects(await doctor(scene), "agent-process", "FAIL", /last heartbeat is \d+ ms old/);
+      const report = await doctor(scene);
+      objects(report, "agent-process", "FAIL", /last heartbeat is \d+ ms old/);
+      objects(report, "control-socket", "WARN", /does not answer in time: it hangs/);
     } finally {
       Deno.kill(pid, "SIGCONT");
     }

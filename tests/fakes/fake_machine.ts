@@ -38,8 +38,6 @@ export class FakeMachine implements Machine {
   readonly files = new Map<string, FakeFile>();
   readonly folders = new Map<string, Partial<FileFacts>>();
   readonly unwritable = new Set<string>();
-  /** Unix sockets that accept connections. */
-  readonly served = new Set<string>();
   /** Answers of the control socket, by their path. */
   readonly answers = new Map<string, string>();
   readonly told = new Map<string, ProgramOutput>();
@@ -88,10 +86,6 @@ export class FakeMachine implements Machine {
 
   mayWrite(path: string): boolean {
     return !this.unwritable.has(path);
-  }
-
-  serves(socket: string): Promise<boolean> {
-    return Promise.resolve(this.served.has(socket));
   }
 
   ask(socket: string, path: string): Promise<string> {
@@ -255,6 +249,7 @@ ${logLine(NOW_MS - 70_000, "INFO", "all well")}
       text: "24 30 0:27 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw\n",
     },
     "/proc/self/net/tcp": { text: TCP },
+    [`/proc/${AGENT_PID}/net/tcp`]: { text: TCP },
     [`/proc/${AGENT_PID}/fd/3`]: { link: "/dev/null" },
     [`/proc/${AGENT_PID}/fd/4`]: { link: "socket:[5555]" },
     [`/proc/${AGENT_PID}/exe`]: { link: "/usr/sbin/azure-proxy-agent" },
@@ -262,7 +257,7 @@ ${logLine(NOW_MS - 70_000, "INFO", "all well")}
     [`/proc/${AGENT_PID}/cmdline`]: { text: "azure-proxy-agent\0" },
     [`/proc/${AGENT_PID}/limits`]: { text: "Max open files            1024    4096    files\n" },
   };
-  machine.served.add("/run/control.sock");
+  machine.answers.set("/v1/status", "{}");
   for (const [path, file] of Object.entries(files)) machine.files.set(path, file);
   return machine;
 }

@@ -37,8 +37,8 @@ export interface ControlServerOptions {
   readonly ownerUid?: number;
 }
 
-/** Only root may connect. */
-const SOCKET_MODE = 0o600;
+/** Only root may connect: the socket is 0600. */
+const ALL_BUT_SOCKET_MODE = 0o177;
 
 /**
  * Serves the control socket. What answers is loaded with the first question: an agent that nobody asks does not hold it in
@@ -81,11 +81,13 @@ export class ControlServer implements Part {
   /** Serves until the signal fires or the socket is not in its place any more. */
   async #serve(signal: AbortSignal, health: HealthReporter): Promise<void> {
     const { clock, logger, path } = this.#options;
-    const server = Deno.serve(
-      { path, onListen: () => {}, onError: () => answer(500, "the question failed") },
-      (request) => this.#answer(request),
+    const server = closedToOthers(() =>
+      Deno.serve(
+        { path, onListen: () => {}, onError: () => answer(500, "the question failed") },
+        (request) => this.#answer(request),
+      )
     );
-    const inode = ownSocket(path);
+    const inode = inodeOf(path);
     health.report("RUNNING", "CONTROL_SERVED", `serves ${path}`);
     while (!signal.aborted && inodeOf(path) === inode) {
       await clock.sleep(this.#limits.lookEveryMs, signal);
@@ -131,10 +133,17 @@ export class ControlServer implements Part {
   }
 }
 
-/** Closes the socket to everybody but root, and returns its inode. The folder has kept others out until now. */
-function ownSocket(path: string): number | null {
-  Deno.chmodSync(path, SOCKET_MODE);
-  return inodeOf(path);
+/**
+ * What `make` makes is its owner's alone from the first moment: whoever connects before a mode is changed stays connected. The
+ * mask is the process's, so `make` must not wait.
+ */
+function closedToOthers<T>(make: () => T): T {
+  const before = Deno.umask(ALL_BUT_SOCKET_MODE);
+  try {
+    return make();
+  } finally {
+    Deno.umask(before);
+  }
 }
 
 function inodeOf(path: string): number | null {

@@ -40,7 +40,7 @@ function openFolder(folder: string, ownerUid: number): void {
     if (isSymlink || !isDirectory) throw refused(`\`${folder}\` is no folder; remove it`);
     if (uid !== ownerUid || ((mode ?? 0) & WRITABLE_BY_OTHERS) !== 0) {
       throw refused(
-        `others may write in \`${folder}\`; run: chown root \`${folder}\` && chmod 0750 \`${folder}\``,
+        `others may write in \`${folder}\`; run: chown root '${folder}' && chmod 0750 '${folder}'`,
       );
     }
   } catch (cause) {
@@ -58,13 +58,15 @@ function lookAt(path: string): Deno.FileInfo | null {
   }
 }
 
-/** Whether somebody takes a connection to the socket. */
+/** Whether somebody holds the socket; one who is too busy for another connection does. */
 async function isServed(path: string): Promise<boolean> {
   try {
     (await Deno.connect({ transport: "unix", path })).close();
     return true;
-  } catch {
-    return false;
+  } catch (error) {
+    const isLeft = error instanceof Deno.errors.ConnectionRefused ||
+      error instanceof Deno.errors.NotFound;
+    return !isLeft;
   }
 }
 

@@ -98,10 +98,16 @@ export async function collectBundle(
     await copy(`logs/${ANCHOR_FILE_NAME}`, `${settings.logFolder}/${ANCHOR_FILE_NAME}`, logBytes);
   }
   if (settings.controlSocket !== null) {
-    for (const [name, path] of Object.entries(QUESTIONS)) {
-      const answer = await answerOf(situation, settings.controlSocket, path);
-      if (answer === null) leftOut.push(`${path} of the control socket: no answer`);
-      else add(name, answer);
+    const { controlSocket } = settings;
+    const answers = Object.entries(QUESTIONS).map(([name, path]) => ({
+      name,
+      path,
+      answer: machine.ask(controlSocket, path, ASK_LIMIT_MS).catch(() => null),
+    }));
+    for (const { name, path, answer } of answers) {
+      const text = await answer;
+      if (text === null) leftOut.push(`${path} of the control socket: no answer`);
+      else add(name, text);
     }
   }
   for (const [name, path] of Object.entries(FACT_FILES)) await copy(name, path, MOST_FACTS_BYTES);
@@ -114,21 +120,6 @@ export async function collectBundle(
   add("redirection.json", redirectionText(situation));
   add("contents.txt", contentsText(entries, leftOut, report));
   return { entries, leftOut };
-}
-
-async function answerOf(
-  { machine }: Situation,
-  socket: string,
-  path: string,
-): Promise<string | null> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<null>((resolve) => {
-    timer = setTimeout(() => resolve(null), ASK_LIMIT_MS);
-  });
-  const answer = machine.ask(socket, path).then((text) => text, () => null);
-  const first = await Promise.race([answer, late]);
-  clearTimeout(timer);
-  return first;
 }
 
 /** Names, sizes, owners and modes of what is in the agent's folders. */

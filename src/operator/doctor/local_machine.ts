@@ -85,18 +85,9 @@ export class LocalMachine implements Machine {
     }
   }
 
-  async serves(socket: string): Promise<boolean> {
-    try {
-      using _connection = await Deno.connect({ transport: "unix", path: socket });
-      return true;
-    } catch {
-      return false;
-    }
-  }
-
-  async ask(socket: string, path: string): Promise<string> {
+  async ask(socket: string, path: string, limitMs: number): Promise<string> {
     using client = new ControlClient(socket);
-    return await client.text(path);
+    return await client.text(path, AbortSignal.timeout(limitMs));
   }
 
   async tell(command: readonly string[], limitMs: number): Promise<ProgramOutput | null> {

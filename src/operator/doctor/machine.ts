@@ -138,10 +138,8 @@ export interface Machine {
   linkTarget(path: string): Promise<string | null>;
   /** Whether this process may write there; the system is asked, nothing is written. */
   mayWrite(path: string): boolean;
-  /** Whether somebody accepts connections at a Unix socket. */
-  serves(socket: string): Promise<boolean>;
-  /** Asks a running agent over its control socket. @throws Error when none answers */
-  ask(socket: string, path: string): Promise<string>;
+  /** Asks a running agent over its control socket. @throws Error when none answers in time */
+  ask(socket: string, path: string, limitMs: number): Promise<string>;
   /** Runs a program that only tells. `null`: there is no such program, or it did not end in time. */
   tell(command: readonly string[], limitMs: number): Promise<ProgramOutput | null>;
 }

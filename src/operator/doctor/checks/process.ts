@@ -15,6 +15,8 @@ const MANY_RESTARTS = 3;
 const LONGEST_TABLE_BYTES = 4 * 1024 * 1024;
 const MOST_PROCESSES = 20_000;
 const MOST_DESCRIPTORS = 4_096;
+/** An agent that is well answers within milliseconds. */
+const ANSWER_LIMIT_MS = 1_000;
 /** State LISTEN in /proc/net/tcp. */
 const LISTENING = "0A";
 /** Names that agents of this kind have, cut as the kernel cuts them. */
@@ -33,7 +35,11 @@ export const listenerOwner: Check = {
   async run(situation) {
     const { machine, settings: { endpoints: { listener } } } = situation;
     const agent = agentOrNull(situation);
-    const table = await machine.readText("/proc/self/net/tcp", LONGEST_TABLE_BYTES) ?? "";
+    // The agent may be in another network namespace than doctor.
+    const table = await machine.readText(
+      `/proc/${agent ?? "self"}/net/tcp`,
+      LONGEST_TABLE_BYTES,
+    ) ?? "";
     const inodes = listeningInodes(table, listener);
     const where = `${listener.address}:${listener.port}`;
     if (inodes.size === 0) {
@@ -118,6 +124,7 @@ async function nameOf(machine: Machine, pid: number): Promise<string> {
 export const controlSocket: Check = {
   name: "control-socket",
   title: "control socket",
+  limitMs: 2 * ANSWER_LIMIT_MS,
   async run(situation) {
     const { machine, settings: { controlSocket: path } } = situation;
     if (path === null) return fine("the configuration wants none (controlSocket is empty)");
@@ -131,9 +138,12 @@ export const controlSocket: Check = {
         `chown root:root ${path}; chmod 0600 ${path}`,
       );
     }
-    return await machine.serves(path)
-      ? fine(`${path} is served, and root's alone`)
-      : warn(`nobody serves ${path}: top and inspect cannot ask the agent`, RESTART);
+    try {
+      await machine.ask(path, "/v1/status", ANSWER_LIMIT_MS);
+    } catch (error) {
+      return warn(error instanceof Error ? error.message : String(error), RESTART);
+    }
+    return fine(`${path} is answered, and root's alone`);
   },
 };
 

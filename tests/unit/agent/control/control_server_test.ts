@@ -62,6 +62,26 @@ Deno.test("ControlServer.run() answers on a socket that only its owner may open,
   await assert.rejects(() => Deno.lstat(socket), Deno.errors.NotFound);
 });
 
+Deno.test("ControlServer.run() opens the socket to nobody else for a moment, also in a folder that others may enter", async () => {
+  const mask = Deno.umask(0);
+  try {
+    let seen: number | null = null;
+    const chmod = Deno.chmodSync;
+    await served(async ({ path }) => {
+      seen = (await Deno.lstat(path)).mode! & 0o777;
+      assert.equal(Deno.umask(0), 0, "the mask of the process is as it was");
+    }, {
+      before: async (path) => {
+        await Deno.mkdir(path.replace(/\/[^/]*$/, ""), { mode: 0o755 });
+        Deno.chmodSync = () => assert.fail("a mode that is changed later is too late");
+      },
+    }).finally(() => Deno.chmodSync = chmod);
+    assert.equal(seen, 0o600);
+  } finally {
+    Deno.umask(mask);
+  }
+});
+
 Deno.test("ControlServer.run() takes nothing but GET", () =>
   served(async ({ path, sources }) => {
     const client = Deno.createHttpClient({ proxy: { transport: "unix", path } });

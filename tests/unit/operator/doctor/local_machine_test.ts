@@ -75,15 +75,17 @@ Deno.test("tell() returns code and output, and null for no program or one that d
   });
 });
 
-Deno.test("serves() and ask() know a socket that answers from one that does not", async () => {
+Deno.test("ask() knows a socket that answers from one that does not, and one that hangs", async () => {
   await inFolder(async (folder, machine) => {
     const path = `${folder}/control.sock`;
-    assert.equal(await machine.serves(path), false);
-    await assert.rejects(machine.ask(path, "/metrics"), /No agent answers/);
+    await assert.rejects(machine.ask(path, "/metrics", 5_000), /No agent answers/);
+    const hang = Promise.withResolvers<Response>();
     await using _server = Deno.serve({ path, onListen() {} }, (request) => {
-      return new Response(`asked for ${new URL(request.url).pathname}`);
+      const { pathname } = new URL(request.url);
+      return pathname === "/hang" ? hang.promise : new Response(`asked for ${pathname}`);
     });
-    assert.equal(await machine.serves(path), true);
-    assert.equal(await machine.ask(path, "/metrics"), "asked for /metrics");
+    assert.equal(await machine.ask(path, "/metrics", 5_000), "asked for /metrics");
+    await assert.rejects(machine.ask(path, "/hang", 50), /does not answer in time/);
+    hang.resolve(new Response());
   });
 });

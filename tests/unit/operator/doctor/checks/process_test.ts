@@ -36,7 +36,7 @@ function portOf(machine: FakeMachine, pid: number, name: string): void {
 
 checkTests("listenerOwner", listenerOwner, /agent \(process 4711\) listens on 127\.0\.0\.1:3080/, {
   nobody: {
-    break: (machine) => machine.files.set("/proc/self/net/tcp", { text: "" }),
+    break: (machine) => machine.files.set(`/proc/${AGENT_PID}/net/tcp`, { text: "" }),
     outcome: "FAIL",
     found: /nobody listens on 127\.0\.0\.1:3080/,
     remedy: /systemctl start/,
@@ -46,6 +46,11 @@ checkTests("listenerOwner", listenerOwner, /agent \(process 4711\) listens on 12
     outcome: "FAIL",
     found: /belongs to process 88 `python3`, not to the agent \(process 4711\)/,
     remedy: /stop process 88/,
+  },
+  "an agent in another network namespace": {
+    break: (machine) => machine.files.delete("/proc/self/net/tcp"),
+    outcome: "OK",
+    found: /process 4711\) listens/,
   },
   "somebody while there is no agent": {
     break: (machine) => portOf(machine, 88, "python3"),
@@ -61,7 +66,7 @@ checkTests("listenerOwner", listenerOwner, /agent \(process 4711\) listens on 12
   },
 });
 
-checkTests("controlSocket", controlSocket, /^\/run\/control\.sock is served/, {
+checkTests("controlSocket", controlSocket, /^\/run\/control\.sock is answered/, {
   "none": {
     break: (machine) => machine.files.delete("/run/control.sock"),
     outcome: "WARN",
@@ -79,9 +84,10 @@ checkTests("controlSocket", controlSocket, /^\/run\/control\.sock is served/, {
     found: /belongs to user 5/,
   },
   "one that nobody serves": {
-    break: (machine) => machine.served.clear(),
+    break: (machine) => machine.answers.clear(),
     outcome: "WARN",
-    found: /nobody serves/,
+    found: /^No agent answers at \/run\/control\.sock/,
+    remedy: /systemctl restart/,
   },
   "none wanted": { settings: { controlSocket: null }, outcome: "OK", found: /wants none/ },
 });
