@@ -33,7 +33,7 @@ import { redact, redactedText } from "./domain/identity/mod.ts";
 import { ENDPOINTS, type KeyLatchFacts } from "./domain/wire/mod.ts";
 import { controlParts } from "./app_control.ts";
 import { type Logs, openLogs } from "./app_logs.ts";
-import { AppTelemetry } from "./app_telemetry.ts";
+import { AppTelemetry, telemetrySettingsOf } from "./app_telemetry.ts";
 import type { RunOptions } from "./commands/run_agent.ts";
 import { openPlatform, type Platform } from "./platform/platform.ts";
 import { Backoff, DEFAULT_BACKOFF } from "./runtime/backoff.ts";
@@ -192,6 +192,14 @@ async function superviseAgent(
     stopping: () => signal.aborted,
   });
   const statusFolder = { folder: config.statusFolder, isOurs: isLogFolderEntry };
+  const upload = telemetry.part({
+    host,
+    snapshot,
+    status,
+    isProvisioned: () => readiness.finishedTick > 0n,
+    logger,
+  });
+  const changeTelemetry = (next: Config) => upload.change(telemetrySettingsOf(next));
   const reload = new ConfigReload(options.configSource, {
     fileLogLevel: (next) => logs.levels.set("file", next.fileLogLevel),
     fileLogLevelForEvents: (next) => logs.levels.set("events", next.fileLogLevelForEvents),
@@ -201,6 +209,9 @@ async function superviseAgent(
     pollKeyStatusIntervalInSeconds: (next) => keeper.setPollInterval(next.pollKeyStatusIntervalMs),
     requestHeadTimeoutInSeconds: (next) => proxy.setTimeLimits(timeLimitsOf(next)),
     idleConnectionTimeoutInSeconds: (next) => proxy.setTimeLimits(timeLimitsOf(next)),
+    telemetryUpload: changeTelemetry,
+    telemetryIntervalInSeconds: changeTelemetry,
+    maxEventFileCount: changeTelemetry,
   }, logger);
   const lifeSign = new LifeSign({
     clock,
@@ -209,13 +220,6 @@ async function superviseAgent(
     everyMs: platform.watchdogEveryMs,
     loops: [keeper, reconciler],
     status: () => troubleOf(health) || "Serving",
-  });
-  const upload = telemetry.part({
-    host,
-    snapshot,
-    status,
-    isProvisioned: () => readiness.finishedTick > 0n,
-    logger,
   });
   snapshot.subscribe(({ targets }) => telemetry.sources.targetsChanged(targets), signal);
   const parts: Supervised[] = [

@@ -9,6 +9,7 @@ import {
   loadXmlReader,
   TappedLogger,
   Telemetry,
+  type TelemetrySettings,
   Uploader,
   VmFactsSource,
 } from "./agent/telemetry/mod.ts";
@@ -104,9 +105,7 @@ export class AppTelemetry {
         maxFiles: config.maxEventFileCount,
       }),
       uploader: new Uploader({ host, facts }),
-      upload: config.telemetryUpload,
-      keepsFiles: config.maxEventFileCount > 0,
-      intervalMs: config.telemetryIntervalMs,
+      settings: telemetrySettingsOf(config),
       isProvisioned,
       service: SERVICE,
       status: () => ({ success: status.overall() === "SUCCESS", message: status.agentStatus() }),
@@ -117,6 +116,12 @@ export class AppTelemetry {
   close(): void {
     this.#lines?.close();
   }
+}
+
+/** What a configuration says that can change while the agent runs. */
+export function telemetrySettingsOf(config: Config): TelemetrySettings {
+  const { telemetryUpload: upload, maxEventFileCount: maxFiles } = config;
+  return { upload, maxFiles, intervalMs: config.telemetryIntervalMs };
 }
 
 function machineFacts(): MachineFacts {

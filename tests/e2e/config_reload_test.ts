@@ -48,6 +48,21 @@ e2eTest("SIGHUP changes levels, matching and interval while the agent serves", {
     await serves(scene);
   });
 
+  await scene.step("the upload of telemetry", async () => {
+    for (
+      const [telemetryUpload, words] of [
+        [false, /^Telemetry stays on this machine\.$/],
+        [true, /^Telemetry is kept and (not uploaded yet|uploaded)\.$/],
+      ] as const
+    ) {
+      await rewrite(scene, { telemetryUpload });
+      await until(
+        "the status says so",
+        async () => words.test((await scene.moduleStatus("telemetryLoggerStatus")).message),
+      );
+    }
+  });
+
   await scene.step("what needs a restart is told", async () => {
     await rewrite(scene, { maxConnectionsPerUser: 77, pollKeyStatusIntervalInSeconds: 2 });
     await until("the status says so", async () =>

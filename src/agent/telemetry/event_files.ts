@@ -39,7 +39,7 @@ export interface EventFilesOptions {
   readonly folder: string;
   /** Whose files are taken. */
   readonly ownerUid: number;
-  /** Most files of generic events; 0: none are kept on disk. */
+  /** Most files of generic events, at first. */
   readonly maxFiles: number;
 }
 
@@ -62,11 +62,18 @@ export class EventFiles {
   readonly #settled = new Set<string>();
   /** How many events of a file that could not be written anew need not be sent again. */
   readonly #begun = new Map<string, number>();
+  #maxFiles: number;
   #waiting = 0;
   #dropped = 0;
 
   constructor(options: EventFilesOptions) {
     this.#options = options;
+    this.#maxFiles = options.maxFiles;
+  }
+
+  /** Changes how many files of generic events there may be; surplus ones give way with the next file. */
+  setMaxFiles(maxFiles: number): void {
+    this.#maxFiles = maxFiles;
   }
 
   /** Events that gave way, or could not be read, since the start. */
@@ -90,7 +97,7 @@ export class EventFiles {
       const all = [...before, ...events];
       return await this.#writeOpen(open.name, all);
     }
-    const names = await this.#makeRoom(GENERIC_NAME, this.#options.maxFiles);
+    const names = await this.#makeRoom(GENERIC_NAME, this.#maxFiles);
     await this.#writeOpen(`${this.#stamp(names)}.json`, events);
     this.#waiting++;
   }

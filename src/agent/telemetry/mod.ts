@@ -14,7 +14,12 @@ export { EventFiles, type EventFilesOptions } from "./event_files.ts";
 export { EventSources, type EventSourcesOptions } from "./event_sources.ts";
 export { EventSink, type LogTap, TappedLogger } from "./log_tap.ts";
 export { EventRecorder, type EventRecorderOptions } from "./recorder.ts";
-export { Telemetry, type TelemetryCounts, type TelemetryOptions } from "./telemetry.ts";
+export {
+  Telemetry,
+  type TelemetryCounts,
+  type TelemetryOptions,
+  type TelemetrySettings,
+} from "./telemetry.ts";
 export { Uploader, type UploaderOptions } from "./uploader.ts";
 export { VmFactsSource, type VmFactsSourceOptions, type XmlReader } from "./vm_facts.ts";
 

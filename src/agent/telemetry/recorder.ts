@@ -42,7 +42,7 @@ export interface EventRecorderOptions {
   readonly pid: number;
   /** Every event goes there as a line of JSON, with the members that it has in a file; `null` where no log files are kept. */
   readonly lines: LineWriter | null;
-  /** Whether events are kept for an upload. */
+  /** Whether events are kept for an upload, at first. */
   readonly forUpload: boolean;
 }
 
@@ -57,12 +57,19 @@ export class EventRecorder {
   readonly #generic = new EventQueue<GenericEvent>(QUEUE_CAPACITY);
   readonly #status = new EventQueue<StatusEvent>(STATUS_CAPACITY);
   #onPressing: () => void = () => {};
+  #forUpload: boolean;
 
   constructor(options: EventRecorderOptions) {
     this.#options = options;
+    this.#forUpload = options.forUpload;
     this.#pid = String(options.pid);
     // The one thread that runs the program has the number of the process.
     this.#tid = this.#pid.padStart(8, "0");
+  }
+
+  /** Changes whether events are kept for an upload; those that wait already stay. */
+  setForUpload(forUpload: boolean): void {
+    this.#forUpload = forUpload;
   }
 
   /** Events that wait in memory. */
@@ -81,7 +88,7 @@ export class EventRecorder {
   }
 
   emit(text: EventText): void {
-    const { clock, version, lines, forUpload } = this.#options;
+    const { clock, version, lines } = this.#options;
     const event: GenericEvent = {
       kind: "generic",
       level: text.level.toUpperCase(),
@@ -94,14 +101,14 @@ export class EventRecorder {
       timeStamp: statusTimestamp(clock.wallMs()),
     };
     lines?.writeSoon(JSON.stringify(genericMembers(event)));
-    if (!forUpload) return;
+    if (!this.#forUpload) return;
     this.#generic.push(event);
     if (this.#generic.length >= PRESSING) this.#onPressing();
   }
 
   /** Notes the program's own state. */
   emitStatus(status: Pick<StatusEvent, "name" | "success" | "message" | "duration">): void {
-    const { clock, version, lines, forUpload } = this.#options;
+    const { clock, version, lines } = this.#options;
     const event: StatusEvent = {
       kind: "status",
       name: status.name,
@@ -118,7 +125,7 @@ export class EventRecorder {
       timeStamp: statusTimestamp(clock.wallMs()),
     };
     lines?.writeSoon(JSON.stringify(statusMembers(event)));
-    if (forUpload) this.#status.push(event);
+    if (this.#forUpload) this.#status.push(event);
   }
 
   /** What waits, oldest first; it stays until it is taken away. */

@@ -18,6 +18,16 @@ const FIRST_RETRY_MS = 15_000;
 /** The longest wait between attempts, in intervals. */
 const LONGEST_RETRY = 5;
 
+/** What can be changed while it runs. */
+export interface TelemetrySettings {
+  /** Whether events are sent to the host. */
+  readonly upload: boolean;
+  /** Most files of events that wait on disk until they are accepted; 0: none are kept there. */
+  readonly maxFiles: number;
+  /** How often events are brought to the disk and sent, milliseconds. */
+  readonly intervalMs: number;
+}
+
 export interface TelemetryOptions {
   readonly clock: Clock;
   readonly logger: Logger;
@@ -26,12 +36,8 @@ export interface TelemetryOptions {
   readonly recorder: EventRecorder;
   readonly files: EventFiles;
   readonly uploader: Uploader;
-  /** Whether events are sent to the host. */
-  readonly upload: boolean;
-  /** Whether events are kept on disk until they are accepted. */
-  readonly keepsFiles: boolean;
-  /** How often events are brought to the disk and sent, milliseconds. */
-  readonly intervalMs: number;
+  /** What holds at first; see `change`. */
+  readonly settings: TelemetrySettings;
   readonly isProvisioned: () => boolean;
   /** The name of the service, and what it says of its state. */
   readonly service: string;
@@ -59,7 +65,9 @@ export class Telemetry implements Part {
   readonly name = "telemetry";
   readonly #options: TelemetryOptions;
   readonly #logger: Logger;
-  readonly #backoff: Backoff;
+  #settings: TelemetrySettings;
+  /** Fires when there are other settings. */
+  #changed = new AbortController();
   #diskTrouble: AgentError | null = null;
   #hostTrouble: AgentError | null = null;
   #hasTried = false;
@@ -68,9 +76,14 @@ export class Telemetry implements Part {
   constructor(options: TelemetryOptions) {
     this.#options = options;
     this.#logger = options.logger.child(this.name);
-    const firstMs = Math.min(FIRST_RETRY_MS, options.intervalMs);
-    const capMs = options.intervalMs * LONGEST_RETRY;
-    this.#backoff = new Backoff({ firstMs, capMs, jitter: 0.2 }, options.random);
+    this.#settings = options.settings;
+  }
+
+  /** Takes other settings: what waits in memory is brought to the disk by the old ones, and the loop begins anew. */
+  change(settings: TelemetrySettings): void {
+    this.#settings = settings;
+    this.#changed.abort();
+    this.#changed = new AbortController();
   }
 
   get counts(): TelemetryCounts {
@@ -100,14 +113,28 @@ export class Telemetry implements Part {
   }
 
   async run(signal: AbortSignal, health: HealthReporter): Promise<void> {
-    this.#report(health);
-    await this.#loop(signal, health);
-    if (this.#options.upload) await this.#flush(health);
+    const { recorder, files } = this.#options;
+    while (!signal.aborted) {
+      const settings = this.#settings;
+      recorder.setForUpload(settings.upload);
+      files.setMaxFiles(settings.maxFiles);
+      this.#report(health);
+      await this.#loop(settings, AbortSignal.any([signal, this.#changed.signal]), health);
+      if (settings.upload) await this.#flush(settings.maxFiles > 0, health);
+    }
     health.report("STOPPED", "TELEMETRY_STOPPED", "Telemetry is stopped.");
   }
 
-  async #loop(signal: AbortSignal, health: HealthReporter): Promise<void> {
-    const { clock, intervalMs, isProvisioned, recorder, upload } = this.#options;
+  async #loop(
+    settings: TelemetrySettings,
+    signal: AbortSignal,
+    health: HealthReporter,
+  ): Promise<void> {
+    const { clock, isProvisioned, random, recorder } = this.#options;
+    const { intervalMs, upload } = settings;
+    const firstMs = Math.min(FIRST_RETRY_MS, intervalMs);
+    const capMs = intervalMs * LONGEST_RETRY;
+    const backoff = new Backoff({ firstMs, capMs, jitter: 0.2 }, random);
     const startedMs = clock.monotonicMs();
     let flushMs = upload ? startedMs + intervalMs : Infinity;
     let uploadMs = flushMs;
@@ -130,12 +157,14 @@ export class Telemetry implements Part {
         if (isPressed(nowMs)) pressedMs = nowMs;
         else flushMs = nowMs + intervalMs;
         wake = new AbortController();
-        await this.#flush(health);
+        await this.#flush(settings.maxFiles > 0, health);
       }
       if (nowMs >= uploadMs) {
         const mayStart = isProvisioned() || nowMs - startedMs > START_AFTER_MS;
         const mayGoOn = () => !isFlushDue(clock.monotonicMs());
-        uploadMs = mayStart ? await this.#upload(signal, health, flushMs, mayGoOn) : flushMs;
+        uploadMs = mayStart
+          ? await this.#upload(signal, health, backoff, flushMs, mayGoOn)
+          : flushMs;
       }
       await this.#waitUntil(Math.min(flushMs, uploadMs, statusMs), pressedMs, wake.signal, signal);
     }
@@ -161,8 +190,8 @@ export class Telemetry implements Part {
   }
 
   /** Brings what waits in memory to the disk. */
-  async #flush(health: HealthReporter): Promise<void> {
-    const { recorder, files, keepsFiles } = this.#options;
+  async #flush(keepsFiles: boolean, health: HealthReporter): Promise<void> {
+    const { recorder, files } = this.#options;
     this.#tellDropped();
     if (!keepsFiles) return;
     try {
@@ -198,6 +227,7 @@ export class Telemetry implements Part {
   async #upload(
     signal: AbortSignal,
     health: HealthReporter,
+    backoff: Backoff,
     nextMs: number,
     mayGoOn: () => boolean,
   ): Promise<number> {
@@ -215,10 +245,10 @@ export class Telemetry implements Part {
       }
       const pauseMs = outcome.detail["retryAfterMs"];
       const askedMs = typeof pauseMs === "number" ? pauseMs : 0;
-      return clock.monotonicMs() + Math.max(this.#backoff.next(), askedMs);
+      return clock.monotonicMs() + Math.max(backoff.next(), askedMs);
     }
     if (before !== null) this.#logger.info("telemetry is accepted again");
-    this.#backoff.reset();
+    backoff.reset();
     return outcome === "paused" ? clock.monotonicMs() : nextMs;
   }
 
@@ -255,7 +285,7 @@ export class Telemetry implements Part {
   /** DEVIATION D-137: the truth about telemetry, in the words of the status document. */
   #report(health: HealthReporter): void {
     const trouble = this.#diskTrouble ?? this.#hostTrouble;
-    if (!this.#options.upload) {
+    if (!this.#settings.upload) {
       health.report("RUNNING", "TELEMETRY_LOCAL", "Telemetry stays on this machine.");
     } else if (trouble !== null) {
       const what = trouble === this.#diskTrouble ? "kept on disk" : "accepted by the host";

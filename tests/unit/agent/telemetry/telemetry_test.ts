@@ -4,6 +4,7 @@ import {
   EventRecorder,
   Telemetry,
   type TelemetryOptions,
+  type TelemetrySettings,
   Uploader,
 } from "../../../../src/agent/telemetry/mod.ts";
 import { AgentError } from "../../../../src/runtime/errors.ts";
@@ -13,6 +14,7 @@ import { VM } from "./samples.ts";
 
 const DOWN = new AgentError("HOST_CONNECT", "send telemetry: no connection");
 const INTERVAL_MS = 60_000;
+const SETTINGS = { upload: true, maxFiles: 30, intervalMs: INTERVAL_MS };
 
 /** Telemetry on a real folder and a host that is up until it is told otherwise. */
 class Stand {
@@ -33,7 +35,8 @@ class Stand {
 
   constructor(readonly folder: string, change: Partial<TelemetryOptions> = {}, maxFiles = 30) {
     const { clock, logger } = this;
-    const upload = change.upload ?? true;
+    const settings = change.settings ?? { ...SETTINGS, maxFiles };
+    const { upload } = settings;
     this.recorder = new EventRecorder({
       clock,
       version: "1.2.3",
@@ -51,9 +54,7 @@ class Stand {
         host: { sendTelemetry: (payload) => this.#take(payload) },
         facts: { get: () => Promise.resolve(VM) },
       }),
-      upload,
-      keepsFiles: maxFiles > 0,
-      intervalMs: INTERVAL_MS,
+      settings,
       isProvisioned: () => this.provisioned,
       service: "azure-proxy-agent",
       status: () => ({ success: true, message: "{}" }),
@@ -85,6 +86,12 @@ class Stand {
       assert.ok(turn < 10_000, "the loop comes to rest");
       await new Promise((resolve) => setTimeout(resolve, 0));
     }
+  }
+
+  /** Changes the settings and lets the loop come to rest with them. */
+  async change(settings: Partial<TelemetrySettings>): Promise<void> {
+    this.telemetry.change({ ...SETTINGS, ...settings });
+    await this.#atRest();
   }
 
   async stop(): Promise<void> {
@@ -324,7 +331,7 @@ test("Telemetry stays on the machine where uploads are switched off", async (sta
   assert.equal(stand.attempts, 0);
   assert.deepEqual(stand.files(), []);
   assert.deepEqual(stand.health, ["RUNNING TELEMETRY_LOCAL"]);
-}, { upload: false });
+}, { settings: { ...SETTINGS, upload: false } });
 
 test(
   "Telemetry keeps no files where none are wanted",
@@ -340,3 +347,35 @@ test(
   {},
   0,
 );
+
+test("Telemetry change() turns the upload off and on again while it runs, and loses nothing", async (stand) => {
+  await stand.pass(INTERVAL_MS);
+  stand.emit("before");
+  await stand.change({ upload: false });
+  assert.equal(stand.health.at(-1), "RUNNING TELEMETRY_LOCAL");
+  assert.equal(stand.files().length, 1, "what waited in memory is on the disk");
+  const { attempts } = stand;
+  stand.emit("meanwhile");
+  await stand.clock.advance(10 * INTERVAL_MS);
+  assert.equal(stand.attempts, attempts);
+  assert.deepEqual(stand.accepted, []);
+  await stand.change({ upload: true });
+  stand.emit("after");
+  await stand.pass(2 * INTERVAL_MS);
+  assert.deepEqual(stand.accepted, ["before", "after"]);
+  assert.deepEqual(stand.files(), []);
+});
+
+test("Telemetry change() takes another interval and another limit of files", async (stand) => {
+  stand.failure = DOWN;
+  await stand.pass(1000);
+  await stand.change({ intervalMs: 5_000, maxFiles: 0 });
+  stand.emit("one");
+  await stand.pass(10_000);
+  assert.ok(stand.attempts >= 1, "tried long before a minute was over");
+  assert.deepEqual(stand.files(), [], "none is kept on disk");
+  stand.failure = null;
+  await stand.change({ intervalMs: 5_000, maxFiles: 30 });
+  await stand.pass(6_000);
+  assert.deepEqual(stand.accepted, ["one"]);
+});
