@@ -289,11 +289,13 @@ async function superviseAgent(
         telling(part, flagging(part, health.reporter(part), readiness, onListening), logs),
       ),
   });
-  signal.addEventListener("abort", () => {
+  const onStop = () => {
     platform.serviceNotify.stopping();
     const elapsedMs = Math.round(clock.monotonicMs());
     logger.info(`============== GuestProxyAgent is stopping, elapsed: ${elapsedMs}`);
-  }, { once: true });
+  };
+  if (signal.aborted) onStop();
+  else signal.addEventListener("abort", onStop, { once: true });
   const outcome = await supervisor.run(parts, signal);
   upstream.close();
   if (outcome.kind === "never-up") logger.error("a part never came up", { part: outcome.part });

@@ -3,7 +3,7 @@ import { configCandidates, loadConfig, refusalText } from "../config_file.ts";
 import type { ConfigSource } from "../config_reload.ts";
 import type { CommandOutput } from "./output.ts";
 import { SURROUNDINGS, type Surroundings } from "./surroundings.ts";
-import { AGENT_STOP_SIGNALS, RELOAD_SIGNAL } from "./signals.ts";
+import { AGENT_STOP_SIGNALS, ONE_WISH_MS, RELOAD_SIGNAL } from "./signals.ts";
 
 /** Nobody but the owner may use what is created without a mode of its own. */
 const UMASK = 0o077;
@@ -31,6 +31,8 @@ export interface ProcessControl extends Surroundings {
   umask(mask: number): void;
   onSignal(signal: Deno.Signal, handler: () => void): void;
   offSignal(signal: Deno.Signal, handler: () => void): void;
+  /** Milliseconds from an arbitrary start. */
+  nowMs(): number;
   /** Ends the process at once. */
   exit(code: number): void;
   /** Whether the standard input is a terminal that still exists. */
@@ -44,13 +46,14 @@ export const PROCESS: ProcessControl = Object.freeze({
   onSignal: (signal: Deno.Signal, handler: () => void) => Deno.addSignalListener(signal, handler),
   offSignal: (signal: Deno.Signal, handler: () => void) =>
     Deno.removeSignalListener(signal, handler),
+  nowMs: () => performance.now(),
   exit: (code: number) => Deno.exit(code),
   hasTerminal: () => Deno.stdin.isTerminal(),
 });
 
 /**
  * Loads the configuration and runs the agent until a signal or `stop` ends it: the first signal begins the orderly stop, a
- * second one ends the process at once. Returns the exit code; 2 when the configuration cannot be used.
+ * second one, later than `ONE_WISH_MS`, ends the process at once. Returns the exit code; 2 when the configuration cannot be used.
  */
 export async function runUntilStopped(
   run: AgentRun,
@@ -114,14 +117,16 @@ function watchForStop(
   hangUp: HangUp,
 ): Disposable {
   let deadline: ReturnType<typeof setTimeout> | undefined;
+  let begunMs = Infinity;
   const begin = () => {
+    begunMs = Math.min(begunMs, control.nowMs());
     deadline ??= setTimeout(() => {
       output.err("The agent did not stop in time and is ended\n");
       control.exit(1);
     }, STOP_WITHIN_MS);
     stopping.abort();
   };
-  const onSignal = () => stopping.signal.aborted ? control.exit(1) : begin();
+  const onSignal = () => control.nowMs() - begunMs >= ONE_WISH_MS ? control.exit(1) : begin();
   const onHangUp = () =>
     hangUp.endsWithTerminal && !control.hasTerminal() ? onSignal() : hangUp.reload();
   for (const signal of AGENT_STOP_SIGNALS) control.onSignal(signal, onSignal);

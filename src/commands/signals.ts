@@ -7,10 +7,18 @@ export const AGENT_STOP_SIGNALS: readonly Deno.Signal[] = Object.freeze(["SIGTER
 /** The signal by which the agent reads its configuration again. */
 export const RELOAD_SIGNAL: Deno.Signal = "SIGHUP";
 
-/** A signal that fires when the process is asked to end. Asked again, the process ends at once. */
+/** A launcher passes on what the terminal sent to both of them: signals that come so close together are one wish. */
+export const ONE_WISH_MS = 1_000;
+
+/** A signal that fires when the process is asked to end. Asked again later than `ONE_WISH_MS`, the process ends at once. */
 export function untilAsked(): AbortSignal {
   const asked = new AbortController();
-  const onSignal = () => asked.signal.aborted ? Deno.exit(1) : asked.abort();
+  let askedMs = Infinity;
+  const onSignal = () => {
+    if (performance.now() - askedMs >= ONE_WISH_MS) Deno.exit(1);
+    askedMs = Math.min(askedMs, performance.now());
+    asked.abort();
+  };
   for (const signal of STOP_SIGNALS) Deno.addSignalListener(signal, onSignal);
   return asked.signal;
 }

@@ -21,6 +21,7 @@ export class FakeProcess implements ProcessControl {
   readonly umasks: number[] = [];
   readonly exits: number[] = [];
   isTerminal = false;
+  elapsedMs = 0;
   readonly executable: string;
 
   constructor(executable = "/nowhere/azure-proxy-agent") {
@@ -35,6 +36,9 @@ export class FakeProcess implements ProcessControl {
   }
   offSignal(signal: Deno.Signal, handler: () => void): void {
     this.handlers.get(signal)?.delete(handler);
+  }
+  nowMs(): number {
+    return this.elapsedMs;
   }
   exit(code: number): void {
     this.exits.push(code);

@@ -105,13 +105,17 @@ Deno.test("runUntilStopped() ends in order when the terminal that it belongs to 
     assert.deepEqual(control.exits, []);
   }));
 
-Deno.test("runUntilStopped() ends at once with the second signal", () =>
+Deno.test("runUntilStopped() ends at once with the second signal, if it is a second wish", () =>
   withConfig({}, async (configFile) => {
     const { output, control } = bench();
     await runUntilStopped(
       () => {
         control.raise("SIGINT");
-        assert.deepEqual(control.exits, []);
+        control.raise("SIGINT");
+        control.elapsedMs = 999;
+        control.raise("SIGTERM");
+        assert.deepEqual(control.exits, [], "a launcher passes on what both of them got");
+        control.elapsedMs = 1_000;
         control.raise("SIGTERM");
         assert.deepEqual(control.exits, [1]);
         return Promise.resolve(0);
@@ -211,6 +215,7 @@ Deno.test("PROCESS is this process", () => {
   assert.equal(Deno.umask(before), 0o022);
   assert.equal(PROCESS.executable, Deno.execPath());
   assert.equal(PROCESS.hasTerminal(), Deno.stdin.isTerminal());
+  assert.ok(Math.abs(PROCESS.nowMs() - performance.now()) < 1_000);
   assert.equal(PROCESS.environment("PATH"), Deno.env.get("PATH"));
   const handler = () => {};
   PROCESS.onSignal("SIGHUP", handler);
