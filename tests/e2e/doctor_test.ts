@@ -256,6 +256,23 @@ e2eTest("doctor bundle packs what support needs, for its owner alone, and no key
     const names = [...Deno.readDirSync(world.logFolder)].map(({ name }) => name);
     return Promise.resolve(names.some((name) => name.startsWith("AuthorizationRules_")));
   });
+  const planted = ["hunter2hunter2", `${"A".repeat(86)}==`, "c2VjcmV0LXNpZ25hdHVyZQ"];
+  const config = JSON.parse(await Deno.readTextFile(world.configFile));
+  await Deno.writeTextFile(
+    world.configFile,
+    JSON.stringify({
+      ...config,
+      collector: `http://collector:${planted[0]}@127.0.0.1:9/v1/metrics`,
+      storage: `DefaultEndpointsProtocol=https;AccountName=a;AccountKey=${planted[1]};Suffix=b`,
+      nested: { clientSecret: planted[0], tokens: { secret: [planted[0]] } },
+    }),
+  );
+  const log = await Deno.open(`${world.logFolder}/ProxyAgent.log`, { append: true });
+  const line = `2026-01-06T07:08:09.123 [WARN]    sent header="Authorization: Bearer ${
+    planted[0]
+  }"\n`;
+  await log.write(new TextEncoder().encode(line));
+  log.close();
   const output = `${folder}/support.tar.gz`;
   const args = ["bundle", "--config", world.configFile, "--output", output];
   const { code, stdout, stderr } = await run(scene, args);
@@ -283,7 +300,7 @@ e2eTest("doctor bundle packs what support needs, for its owner alone, and no key
     .map(({ name }) => Deno.readTextFileSync(`${world.keyFolder}/${name}`))
     .map((text) => (JSON.parse(text) as { key: string }).key);
   assert.ok(secrets.length > 0);
-  for (const secret of [...secrets, "c2VjcmV0LXNpZ25hdHVyZQ"]) {
+  for (const secret of [...secrets, ...planted]) {
     assert.ok(!all.toLowerCase().includes(secret.toLowerCase()));
   }
   const again = await run(scene, args);

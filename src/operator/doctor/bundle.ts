@@ -78,24 +78,34 @@ export async function collectBundle(
       leftOut.push(`${path}: ${error instanceof Error ? error.message : String(error)}`);
     }
   };
+  // The agent writes and reads no links there. One that somebody made could lead to anything on the machine.
+  const copyOwn: typeof copy = async (name, path, mostBytes, from) => {
+    const facts = await machine.facts(path).catch(() => null);
+    if (facts?.kind === "link") leftOut.push(`${path}: it is a link, and was not followed`);
+    else await copy(name, path, mostBytes, from);
+  };
   add("doctor.txt", reportText(report));
   add("doctor.json", reportJson(report));
   if (settings.configFile !== null) {
     await copy("config.json", settings.configFile, MOST_DOCUMENT_BYTES);
   }
-  await copy("status.json", statusPath, MOST_DOCUMENT_BYTES);
+  await copyOwn("status.json", statusPath, MOST_DOCUMENT_BYTES);
   for (const { path } of await ruleFilesOf(situation)) {
-    await copy(`rules/${baseName(path)}`, path, MOST_DOCUMENT_BYTES);
+    await copyOwn(`rules/${baseName(path)}`, path, MOST_DOCUMENT_BYTES);
   }
   const dumps = (await machine.names(settings.statusFolder) ?? []).filter(isRuleDump).sort();
   for (const name of dumps.slice(-MOST_DUMPS)) {
-    await copy(`rules/${name}`, `${settings.statusFolder}/${name}`, MOST_DOCUMENT_BYTES);
+    await copyOwn(`rules/${name}`, `${settings.statusFolder}/${name}`, MOST_DOCUMENT_BYTES);
   }
   if (settings.logFolder !== null) {
     for (const name of [LOG_NAME, AUDIT_FILE_NAME, EVENT_LOG_NAME]) {
-      await copy(`logs/${name}`, `${settings.logFolder}/${name}`, logBytes, "end");
+      await copyOwn(`logs/${name}`, `${settings.logFolder}/${name}`, logBytes, "end");
     }
-    await copy(`logs/${ANCHOR_FILE_NAME}`, `${settings.logFolder}/${ANCHOR_FILE_NAME}`, logBytes);
+    await copyOwn(
+      `logs/${ANCHOR_FILE_NAME}`,
+      `${settings.logFolder}/${ANCHOR_FILE_NAME}`,
+      logBytes,
+    );
   }
   if (settings.controlSocket !== null) {
     const { controlSocket } = settings;

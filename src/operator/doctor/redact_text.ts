@@ -53,13 +53,17 @@ function withoutSecrets(value: unknown, depth: number): unknown {
   return Object.fromEntries(
     Object.entries(value).map(([name, each]) => [
       redact(name),
-      typeof each === "string" ? withoutNamed(name, each) : withoutSecrets(each, depth + 1),
+      isSecretBy(name, each) ? REDACTION_MARK : withoutSecrets(each, depth + 1),
     ]),
   );
 }
 
-/** A member whose name says that it is a secret is one, whatever it looks like. */
-function withoutNamed(name: string, value: string): string {
-  const together = redact(`${name}=${value}`);
-  return together.startsWith(`${name}=`) ? redact(value) : REDACTION_MARK;
+/** Stands for a value that is no text. */
+const SOME_SECRET = "x".repeat(16);
+
+/** A member whose name says that it is a secret is one, whatever it looks like. What is only true, false or null is none. */
+function isSecretBy(name: string, value: unknown): boolean {
+  if (typeof value === "boolean" || value === null) return false;
+  const text = typeof value === "string" ? value : SOME_SECRET;
+  return !redact(`${name}=${text}`).startsWith(`${name}=`);
 }

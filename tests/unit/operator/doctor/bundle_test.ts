@@ -52,6 +52,26 @@ Deno.test("collectBundle() takes documents, rules, ends of logs and facts, says 
   assert.ok(![...texts.values()].some((text) => text.includes(SECRET)));
 });
 
+Deno.test("collectBundle() follows no link in the agent's folders, but one to the configuration", async () => {
+  const machine = goodMachine();
+  const linked = { link: "/etc/shadow", text: "root:secret-hash" };
+  const dump = "AuthorizationRules_2026-01-06T07.08.09.123-1767683289123000000.json";
+  const paths = [
+    "/log/ProxyAgent.log",
+    "/log/status.json",
+    "/rules/IMDS_Rules.json",
+    `/log/${dump}`,
+  ];
+  for (const path of paths) machine.files.set(path, linked);
+  machine.files.set("/etc/azure/proxy-agent.json", { link: "/srv/agent.json", text: '{"a":1}' });
+  const { entries, leftOut } = await collectBundle(situationOf(machine), REPORT, 100);
+  assert.ok(!entries.some(({ text }) => text.includes("secret-hash")));
+  for (const path of paths) {
+    assert.ok(leftOut.includes(`${path}: it is a link, and was not followed`));
+  }
+  assert.match(entries.find(({ name }) => name === "config.json")?.text ?? "", /"a": 1/);
+});
+
 Deno.test("collectBundle() goes on where something cannot be read", async () => {
   const machine = goodMachine();
   machine.kernel = { missing: "no libbpf" };

@@ -18,6 +18,17 @@ Deno.test("redactAny() hides secrets of a document value by value and keeps the 
   assert.deepEqual(redacted.list.slice(1), [7, null, { deep: true }]);
 });
 
+Deno.test("redactAny() hides whatever a secret's name holds, but no yes or no", () => {
+  const document = { apiKey: 12345678, secret: { value: "hunter2" }, token: ["hunter2"] };
+  const plain = { password: false, keyLatchStatus: { status: "RUNNING" }, sig: null };
+  assert.deepEqual(JSON.parse(redactAny(JSON.stringify({ ...document, ...plain }))), {
+    apiKey: "[REDACTED]",
+    secret: "[REDACTED]",
+    token: "[REDACTED]",
+    ...plain,
+  });
+});
+
 Deno.test("redactAny() hides what is nested too deep to be looked at", () => {
   const deep = `${'{"a":'.repeat(60)}"token=abc"${"}".repeat(60)}`;
   assert.match(redactAny(deep), /\[REDACTED\]/);
