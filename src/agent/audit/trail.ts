@@ -184,8 +184,12 @@ export class FileAuditTrail implements AuditTrail {
     return this.#failed.list(this.#clock.monotonicMs());
   }
 
-  /** Closes buckets whose time is over and tells what was suppressed. To be called every second; bounded work. */
+  /**
+   * Closes buckets whose time is over, tells what was suppressed, and tries a file that could not be written: where nobody
+   * asks for anything, nothing else would. To be called every second; bounded work.
+   */
   sweep(): void {
+    if (this.#trouble !== null) this.open();
     this.#repetitions.sweep(this.#clock.monotonicMs(), MOST_CLOSED_PER_SWEEP);
     this.#tellSuppressed();
   }

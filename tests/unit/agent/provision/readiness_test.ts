@@ -5,8 +5,7 @@ import { AgentError } from "../../../../src/runtime/errors.ts";
 import { FakeClock } from "../../../fakes/fake_clock.ts";
 import { MemoryLogger } from "../../../fakes/memory_logger.ts";
 
-function stand() {
-  const clock = new FakeClock();
+function stand(clock = new FakeClock()) {
   const logger = new MemoryLogger();
   const written: string[] = [];
   const tags = {
@@ -229,6 +228,29 @@ Deno.test("run() takes away what an earlier start left, before anything is finis
   assert.deepEqual([tags.removed, written], [1, [""]]);
   stop.abort();
   await running;
+});
+
+/** The machine's clock tells whole milliseconds, and measures fractions. */
+class CoarseClock extends FakeClock {
+  override wallMs(): number {
+    return Math.floor(super.wallMs());
+  }
+}
+
+Deno.test("finishedTick is never older than a question of its own millisecond, however the clocks are read", () => {
+  for (let finish = 0; finish < 1; finish += 0.07) {
+    for (let later = 0; later < 3; later += 0.11) {
+      const clock = new CoarseClock();
+      clock.tick(finish);
+      const asked = BigInt(clock.wallMs()) * 1_000_000n;
+      const { readiness, setAll } = stand(clock);
+      setAll();
+      clock.tick(later);
+      const tick = readiness.finishedTick;
+      assert.ok(tick >= asked, `finished at ${finish}, read ${later} later`);
+      assert.ok(tick < asked + 3_000_000n, `finished at ${finish}, read ${later} later`);
+    }
+  }
 });
 
 Deno.test("run() ends while the tag files cannot be written", async () => {
