@@ -269,7 +269,7 @@ async function superviseAgent(
     proxy,
     upstream,
     queues: () => [
-      { queue: "log", ...logs.queue() },
+      ...logs.queues(),
       { queue: "audit", waiting: audit.waitingLines, dropped: audit.lostLines },
       ...upload.queues,
     ],

@@ -1,4 +1,5 @@
 import { fstatSync } from "node:fs";
+import type { QueueReport } from "./agent/control/mod.ts";
 import { isLogFolderEntry } from "./agent/status/mod.ts";
 import type { RunOptions } from "./commands/run_agent.ts";
 import type { Config } from "./config.ts";
@@ -29,8 +30,8 @@ export interface Logs {
   readonly levels: LogLevels;
   /** Writes a line for somebody who has nothing but the serial console; does nothing in the foreground. */
   say(text: string): void;
-  /** Lines of the log file that wait to be written, and those that were lost since the start. */
-  queue(): { readonly waiting: number; readonly dropped: number };
+  /** Lines of file and console that wait to be written, and those that were lost since the start. */
+  queues(): readonly QueueReport[];
   close(): Promise<void>;
 }
 
@@ -71,7 +72,10 @@ export function openLogs(
     logger,
     levels: new LogLevels({ file: fileOutput, console, events }),
     say: (text) => options.foreground ? undefined : serial.say(text),
-    queue: () => ({ waiting: file?.waitingLines ?? 0, dropped: file?.lostLines ?? 0 }),
+    queues: () => [
+      { queue: "log", waiting: file?.waitingLines ?? 0, dropped: file?.lostLines ?? 0 },
+      { queue: "console", waiting: terminal.waitingLines, dropped: terminal.lostLines },
+    ],
     close: async () => {
       file?.close();
       await Promise.race([terminal.drain(), clock.sleep(TERMINAL_DRAIN_MS)]);

@@ -6,8 +6,10 @@ export const HEADER_WIDTH = 34;
 
 /** A whole message is cut to this many UTF-16 units. */
 const LONGEST_MESSAGE = 4096;
-/** A field's text is cut to this many UTF-16 units before anything else looks at it. */
+/** A field's text is cut to this many UTF-16 units. */
 const LONGEST_FIELD = 2048;
+/** So many of them are looked through for secrets: the cut must not take away by what a secret is known. */
+const LONGEST_REDACTED = 2 * LONGEST_FIELD;
 
 const PRINTABLE_ASCII = /^[\x20-\x7e]*$/;
 /** Control and format characters, line and paragraph separators: what can forge a line or turn its text around. */
@@ -73,6 +75,6 @@ export function formatMessage(
 
 function formatValue(value: Scalar, redact: (text: string) => string): string {
   if (typeof value !== "string") return String(value);
-  const text = redact(truncateText(value, LONGEST_FIELD));
+  const text = truncateText(redact(truncateText(value, LONGEST_REDACTED)), LONGEST_FIELD);
   return PLAIN_VALUE.test(text) ? text : stringifySafe(text);
 }

@@ -1,6 +1,7 @@
 import { journalPrefix } from "./journal.ts";
 import type { LogLine, LogSink } from "./log_hub.ts";
 import { formatHeader } from "./log_line.ts";
+import type { LogLevel } from "./logger.ts";
 import type { LostLines, RollingFile } from "./rolling_file.ts";
 
 /** The line of a log file that says how many lines are missing before it. */
@@ -38,8 +39,8 @@ const LONGEST_QUEUE = 1000;
  * a stuck journal) holds up nobody: lines queue up to a limit, then they are counted. Source: agent 8.2.
  */
 export class ConsoleSink implements LogSink {
-  readonly #out: Stream;
-  readonly #err: Stream;
+  readonly #out: Pump;
+  readonly #err: Pump;
 
   /** `journals`: which of the two ends in the journal, whose lines then begin with their priority. */
   constructor(
@@ -47,44 +48,62 @@ export class ConsoleSink implements LogSink {
     err: ByteWriter,
     journals: { readonly out: boolean; readonly err: boolean } = { out: false, err: false },
   ) {
-    this.#out = { pump: new Pump(out), isJournal: journals.out };
-    this.#err = { pump: new Pump(err), isJournal: journals.err };
+    this.#out = new Pump(out, journals.out);
+    this.#err = new Pump(err, journals.err);
+  }
+
+  /** Lines that wait to be written. */
+  get waitingLines(): number {
+    return this.#out.waitingLines + this.#err.waitingLines;
+  }
+
+  /** Lines that were lost since the start. */
+  get lostLines(): number {
+    return this.#out.lostLines + this.#err.lostLines;
   }
 
   write({ level, message }: LogLine): void {
-    const { pump, isJournal } = level === "error" ? this.#err : this.#out;
-    pump.push(isJournal ? journalPrefix(level) + message : message);
+    const pump = level === "error" ? this.#err : this.#out;
+    pump.push(level, message);
   }
 
   /** Resolves when everything written so far has left or can never leave. */
   async drain(): Promise<void> {
-    await Promise.all([this.#out.pump.drain(), this.#err.pump.drain()]);
+    await Promise.all([this.#out.drain(), this.#err.drain()]);
   }
-}
-
-interface Stream {
-  readonly pump: Pump;
-  readonly isJournal: boolean;
 }
 
 /** Writes lines one batch after another, in order. */
 class Pump {
   readonly #writer: ByteWriter;
+  readonly #isJournal: boolean;
   readonly #encoder = new TextEncoder();
   #waiting: string[] = [];
+  /** Since the last time that it was told. */
   #dropped = 0;
+  #lost = 0;
   #running: Promise<void> | null = null;
 
-  constructor(writer: ByteWriter) {
+  constructor(writer: ByteWriter, isJournal: boolean) {
     this.#writer = writer;
+    this.#isJournal = isJournal;
   }
 
-  push(message: string): void {
+  get waitingLines(): number {
+    return this.#waiting.length;
+  }
+
+  get lostLines(): number {
+    return this.#lost;
+  }
+
+  push(level: LogLevel, message: string): void {
     if (this.#waiting.length >= LONGEST_QUEUE) {
       this.#dropped++;
+      this.#lost++;
       return;
     }
-    this.#waiting.push(message);
+    this.#waiting.push(this.#lineOf(level, message));
     this.#running ??= this.#run();
   }
 
@@ -92,22 +111,28 @@ class Pump {
     return this.#running ?? Promise.resolve();
   }
 
+  #lineOf(level: LogLevel, message: string): string {
+    return this.#isJournal ? journalPrefix(level) + message : message;
+  }
+
   async #run(): Promise<void> {
     // Lines of the same moment leave together.
     await Promise.resolve();
+    let lines: readonly string[] = [];
     try {
       while (this.#waiting.length > 0) {
-        const lines = this.#waiting;
+        const notice = this.#dropped === 0
+          ? []
+          : [this.#lineOf("warn", `log lines were dropped count=${this.#dropped}`)];
+        lines = this.#waiting;
         this.#waiting = [];
-        if (this.#dropped > 0) {
-          lines.push(`log lines were dropped count=${this.#dropped}`);
-          this.#dropped = 0;
-        }
-        const bytes = this.#encoder.encode(`${lines.join("\n")}\n`);
+        this.#dropped = 0;
+        const bytes = this.#encoder.encode(`${[...lines, ...notice].join("\n")}\n`);
         for (let at = 0; at < bytes.length;) at += await this.#writer.write(bytes.subarray(at));
       }
     } catch {
       // Nobody reads any more (a closed terminal). The files have the lines; the next line tries again.
+      this.#lost += lines.length;
     } finally {
       this.#running = null;
     }

@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { ControlClient } from "../../src/operator/live_view/mod.ts";
 import { denoEnvironment } from "../../tools/setup/mod.ts";
+import { readExposition } from "../unit/agent/control/exposition.ts";
 import { PYTHON, Talker } from "../kernel/machine.ts";
 import { sourceProgram } from "../../tools/sandbox/world.ts";
 import {
@@ -77,9 +78,10 @@ e2eTest(
         const counted = `request_duration_seconds_count{stage="${stage}"}`;
         assert.ok(await metric(client, counted) > 0, stage);
       }
-      for (const queue of ["log", "audit", "decisions", "telemetry"]) {
+      for (const queue of ["log", "console", "audit", "decisions", "telemetry"]) {
         assert.equal(await metric(client, `queue_dropped_total{queue="${queue}"}`), 0);
       }
+      readExposition(await client.text("/metrics"));
       assert.equal(await metric(client, "key_held"), 1);
       assert.equal(await metric(client, "redirector_attached"), 1);
       assert.ok(await metric(client, `polls_total{result="ok"}`) > 0);

@@ -4,6 +4,8 @@ import type { AuditEntry } from "../audit/mod.ts";
 /** Most UTF-16 units of the texts of a line. */
 const LONGEST_TARGET = 1_024;
 const LONGEST_TEXT = 256;
+/** So many are looked through for secrets: the cut must not take away by what a secret is known. */
+const LONGEST_REDACTED = 2 * LONGEST_TARGET;
 
 /** One request as live views see it. Times are wall milliseconds, durations microseconds. */
 export interface DecisionLine {
@@ -47,10 +49,10 @@ export function decisionLine(
     id: entry.requestId,
     endpoint: entry.endpoint,
     method: short(entry.method),
-    target: redact(truncateText(entry.target, LONGEST_TARGET)),
+    target: withoutSecrets(entry.target, LONGEST_TARGET, redact),
     verdict: entry.decision,
     reason: entry.reason,
-    detail: redact(short(entry.detail)),
+    detail: withoutSecrets(entry.detail, LONGEST_TEXT, redact),
     mode: entry.mode,
     status: entry.status,
     signed: entry.signed,
@@ -70,6 +72,10 @@ export function decisionLine(
 /** A line of JSON in which nothing can forge another line, or turn a terminal's text around. */
 export function lineText(line: object): string {
   return `${escapeUnsafe(JSON.stringify(line))}\n`;
+}
+
+function withoutSecrets(text: string, max: number, redact: (text: string) => string): string {
+  return truncateText(redact(truncateText(text, LONGEST_REDACTED)), max);
 }
 
 function short(text: string): string {

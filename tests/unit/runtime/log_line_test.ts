@@ -86,6 +86,13 @@ Deno.test("formatMessage() keeps a forged line on one line", () => {
   assert.ok(!message.includes("\n"));
 });
 
+Deno.test("formatMessage() knows a secret that the cut goes through", () => {
+  const redact = (text: string) => text.replace(/<[^>]+>/, "[REDACTED]");
+  const value = `${"x".repeat(2000)}<${"s".repeat(100)}>`;
+  assert.equal(formatMessage("m", { value }, redact), `m value="${"x".repeat(2000)}[REDACTED]"`);
+  assert.ok(formatMessage("m", { value: "y".repeat(9_000) }, redact).length < 2_100);
+});
+
 Deno.test("formatMessage() shows redact the raw text and nothing else", () => {
   const seen: string[] = [];
   const redact = (text: string) => {

@@ -86,11 +86,24 @@ Deno.test("ConsoleSink.write() drops and counts lines when nobody reads", async 
   sink.write(line("info", "held"));
   await new FakeClock().settle();
   for (let i = 0; i < 1500; i++) sink.write(line("info", `${i}`));
+  assert.deepEqual([sink.waitingLines, sink.lostLines], [1000, 500]);
   out.open();
   await sink.drain();
   const lines = out.text.split("\n");
   assert.equal(lines.length, 1 + 1000 + 1 + 1);
   assert.equal(lines.at(-2), "log lines were dropped count=500");
+  assert.deepEqual([sink.waitingLines, sink.lostLines], [0, 500]);
+});
+
+Deno.test("ConsoleSink.write() gives the notice of dropped lines its priority in the journal", async () => {
+  const out = new SlowWriter(1_000_000, false);
+  const sink = new ConsoleSink(out, new SlowWriter(1), { out: true, err: true });
+  sink.write(line("info", "held"));
+  await new FakeClock().settle();
+  for (let i = 0; i < 1001; i++) sink.write(line("debug", "x"));
+  out.open();
+  await sink.drain();
+  assert.equal(out.text.split("\n").at(-2), "<4>log lines were dropped count=1");
 });
 
 Deno.test("ConsoleSink.write() goes on after its reader went away and came back", async () => {
@@ -101,6 +114,7 @@ Deno.test("ConsoleSink.write() goes on after its reader went away and came back"
   }, out);
   sink.write(line("info", "gone"));
   await sink.drain();
+  assert.equal(sink.lostLines, 1);
   broken = false;
   sink.write(line("info", "back"));
   await sink.drain();

@@ -50,6 +50,16 @@ Deno.test("decisionLine() has nothing of a caller that is not known, and cuts wh
   assert.equal(doubted.exe?.length, 259);
 });
 
+Deno.test("decisionLine() knows a secret that the cut goes through", () => {
+  const redact = (text: string) => text.replaceAll("SECRET", "*");
+  const line = decisionLine(
+    makeEntry({ target: `${"x".repeat(1_020)}SECRET`, detail: `${"y".repeat(252)}SECRET` }),
+    0,
+    redact,
+  );
+  assert.ok(line.target.endsWith("x*") && line.detail.endsWith("y*"));
+});
+
 Deno.test("decisionLine() redacts target and detail", () => {
   const redact = (text: string) => text.replaceAll("SECRET", "*");
   const line = decisionLine(makeEntry({ target: "/?sig=SECRET", detail: "SECRET" }), 0, redact);

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
-import { metrics } from "../../../../src/agent/control/metrics.ts";
+import { metrics, PREFIX } from "../../../../src/agent/control/metrics.ts";
 import { otlpDocument } from "../../../../src/agent/control/otlp.ts";
 import { prometheusText } from "../../../../src/agent/control/prometheus.ts";
-import { makeEntry } from "../audit/entries.ts";
+import { STAGES } from "../../../../src/agent/control/request_metrics.ts";
+import { makeDenial, makeEntry } from "../audit/entries.ts";
+import { readExposition } from "./exposition.ts";
 import { stand } from "./stand.ts";
 
 Deno.test("prometheusText() has every metric with its labels", async () => {
@@ -50,22 +52,49 @@ Deno.test("prometheusText() has every metric with its labels", async () => {
   stop.abort();
 });
 
-Deno.test("prometheusText() is the text format: a type before samples, no name twice", () => {
+Deno.test("prometheusText() is the text format, read strictly", () => {
   const { sources, stop } = stand();
-  const lines = prometheusText(metrics(sources)).trimEnd().split("\n");
-  const typed = new Set<string>();
-  for (const line of lines) {
-    const type = /^# TYPE (\w+) (?:counter|gauge|histogram)$/.exec(line);
-    if (type !== null) {
-      assert.ok(!typed.has(type[1]!), line);
-      typed.add(type[1]!);
-    } else if (!line.startsWith("# HELP ")) {
-      const sample = /^(\w+?)(?:_bucket|_sum|_count)?(?:\{(?:\w+="[^"\\]*",?)+\})? [\d.e+-]+$/
-        .exec(line);
-      assert.ok(sample !== null && [...typed].some((name) => line.startsWith(name)), line);
-    }
+  for (const elapsedMs of [0, 0.004, 1, 70_000]) {
+    sources.requests.count(makeEntry({ elapsedMs }), {
+      received: 1,
+      attributed: 2,
+      decided: 4,
+      complete: 5,
+      endorsed: 7,
+    });
   }
-  assert.ok(typed.size > 20);
+  const read = readExposition(prometheusText(metrics(sources)));
+  const stages = [...read.get(`${PREFIX}request_duration_seconds`)!.labels]
+    .filter((label) => label.startsWith("stage="));
+  assert.deepEqual(stages, STAGES.map((stage) => `stage="${stage}"`));
+  assert.ok(read.size > 20);
+  stop.abort();
+});
+
+Deno.test("metrics() has no label but words of closed lists, whatever a caller sends", () => {
+  const { sources, stop } = stand();
+  const odd = 'x"\n\\{le="0"} 1';
+  sources.requests.count(
+    makeEntry({ method: odd, target: odd, detail: odd, ruleSetId: odd }),
+    null,
+  );
+  sources.requests.count(makeDenial({ endpoint: null, mode: null, reason: "bad-request" }), null);
+  const read = readExposition(prometheusText(metrics(sources)));
+  const labels = new Set([...read.values()].flatMap(({ labels }) => [...labels]));
+  const names = new Set([...labels].map((label) => label.slice(0, label.indexOf("="))));
+  assert.deepEqual([...names].sort(), [
+    "endpoint",
+    "le",
+    "mode",
+    "part",
+    "queue",
+    "reason",
+    "result",
+    "stage",
+    "state",
+    "verdict",
+  ]);
+  for (const label of labels) assert.match(label, /^\w+="[\w.+-]+"$/);
   stop.abort();
 });
 
@@ -90,6 +119,72 @@ Deno.test("KeyAge counts from the moment a key is another one", async () => {
   assert.equal(sources.keyAge.ageMs, 0);
   cell.publish({ ...cell.get(), key: null });
   assert.equal(sources.keyAge.ageMs, null);
+  stop.abort();
+});
+
+/** The members of each message. Source: opentelemetry-proto 1.x, metrics.proto, common.proto, resource.proto. */
+const OTLP_MEMBERS: Readonly<Record<string, Readonly<Record<string, string | null>>>> = {
+  Request: { resourceMetrics: "ResourceMetrics" },
+  ResourceMetrics: { resource: "Resource", scopeMetrics: "ScopeMetrics", schemaUrl: null },
+  Resource: { attributes: "KeyValue", droppedAttributesCount: null },
+  ScopeMetrics: { scope: "Scope", metrics: "Metric", schemaUrl: null },
+  Scope: { name: null, version: null, attributes: "KeyValue", droppedAttributesCount: null },
+  Metric: {
+    name: null,
+    description: null,
+    unit: null,
+    gauge: "Gauge",
+    sum: "Sum",
+    histogram: "Histogram",
+    metadata: "KeyValue",
+  },
+  Gauge: { dataPoints: "NumberDataPoint" },
+  Sum: { dataPoints: "NumberDataPoint", aggregationTemporality: null, isMonotonic: null },
+  Histogram: { dataPoints: "HistogramDataPoint", aggregationTemporality: null },
+  NumberDataPoint: {
+    attributes: "KeyValue",
+    startTimeUnixNano: null,
+    timeUnixNano: null,
+    asDouble: null,
+    asInt: null,
+    exemplars: null,
+    flags: null,
+  },
+  HistogramDataPoint: {
+    attributes: "KeyValue",
+    startTimeUnixNano: null,
+    timeUnixNano: null,
+    count: null,
+    sum: null,
+    bucketCounts: null,
+    explicitBounds: null,
+    exemplars: null,
+    flags: null,
+    min: null,
+    max: null,
+  },
+  KeyValue: { key: null, value: "AnyValue" },
+  AnyValue: { stringValue: null, boolValue: null, intValue: null, doubleValue: null },
+};
+
+function checkOtlp(message: string, value: Record<string, unknown>): void {
+  for (const [name, member] of Object.entries(value)) {
+    const inner = OTLP_MEMBERS[message]?.[name];
+    assert.ok(inner !== undefined, `${message} has no ${name}`);
+    const all = Array.isArray(member) ? member : [member];
+    if (inner !== null) { for (const each of all) checkOtlp(inner, each); }
+    // 64-bit whole numbers are text.
+    if (/Nano$|^count$|^bucketCounts$/.test(name)) {
+      for (const each of all) assert.match(each, /^\d+$/, name);
+    }
+  }
+}
+
+Deno.test("otlpDocument() has the members of the protocol and no other", () => {
+  const { sources, stop } = stand();
+  sources.requests.count(makeEntry({ elapsedMs: 1 }), null);
+  const context = { version: "1.2.3", startedWallMs: 1_000.2, wallMs: 2_000 };
+  checkOtlp("Request", JSON.parse(JSON.stringify(otlpDocument(metrics(sources), context))));
   stop.abort();
 });
 
