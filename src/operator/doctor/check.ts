@@ -1,3 +1,4 @@
+import type { DoctorSettings } from "./machine.ts";
 import type { Situation } from "./situation.ts";
 
 /** How a check ended. `WARN`: the agent does its job, and somebody should look. `FAIL`: it does not, or will not for long. */
@@ -42,6 +43,20 @@ export function warn(found: string, remedy: string): Problem {
 /** The agent does not do its job, or will not for long. */
 export function fail(found: string, remedy: string): Problem {
   return { outcome: "FAIL", found, remedy };
+}
+
+/** A path or name as one word of a shell's command line, so that a remedy can be pasted. */
+export function shellWord(text: string): string {
+  return /^[\w./:@%+,=-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
+}
+
+/** The command line of one of our own commands, for the configuration that is looked at. */
+export function ownCommand(
+  words: string,
+  { configFile }: Pick<DoctorSettings, "configFile">,
+): string {
+  const config = configFile === null ? "" : ` --config ${shellWord(configFile)}`;
+  return `azure-proxy-agent ${words}${config}`;
 }
 
 /** Problems that are told one by one; more are counted. */

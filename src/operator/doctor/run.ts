@@ -1,6 +1,6 @@
 import type { Clock } from "../../runtime/clock.ts";
 import { redact } from "../../domain/identity/mod.ts";
-import { type Check, type Finding, type Outcome, warn } from "./check.ts";
+import { type Check, type Finding, type Outcome, ownCommand, warn } from "./check.ts";
 import type { Situation } from "./situation.ts";
 
 const DEFAULT_LIMIT_MS = 500;
@@ -66,16 +66,16 @@ async function runOne(check: Check, situation: Situation, clock: Clock): Promise
     return await Promise.race([check.run(situation), late]);
   } catch (error) {
     const cause = error instanceof Error ? error.message : String(error);
-    return warn(`this could not be looked at: ${cause}`, remedyOf(situation.machine.uid));
+    return warn(`this could not be looked at: ${cause}`, remedyOf(situation));
   } finally {
     ended.abort();
   }
 }
 
-function remedyOf(uid: number | null): string {
-  return uid === 0
+function remedyOf({ machine, settings }: Situation): string {
+  return machine.uid === 0
     ? "mend what the message names, then run doctor again"
-    : "run doctor as root: sudo azure-proxy-agent doctor";
+    : `run doctor as root: sudo ${ownCommand("doctor", settings)}`;
 }
 
 function worst(results: readonly Finding[]): Outcome {

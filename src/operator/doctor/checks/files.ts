@@ -1,4 +1,4 @@
-import { type Check, fail, fine, judge, type Problem, warn } from "../check.ts";
+import { type Check, fail, fine, judge, type Problem, shellWord, warn } from "../check.ts";
 import type { FileFacts, Machine } from "../machine.ts";
 import type { Situation } from "../situation.ts";
 
@@ -55,11 +55,11 @@ export const keyFile: Check = {
     const { path, facts } = current;
     const problems = ownProblems(path, facts, GROUP_AND_OTHERS, "0600");
     if (facts.kind !== "file") {
-      problems.push(fail(`${path} is no plain file`, `remove it: rm ${path}`));
+      problems.push(fail(`${path} is no plain file`, `remove it: rm ${shellWord(path)}`));
     } else if (facts.sizeBytes < LEAST_KEY_BYTES) {
       problems.push(fail(
         `${path} has ${facts.sizeBytes} bytes: it was cut`,
-        `remove it: rm ${path}; the agent asks the host for a key again`,
+        `remove it: rm ${shellWord(path)}; the agent asks the host for a key again`,
       ));
     }
     const ageMs = machine.wallMs() - facts.modifiedMs;
@@ -98,12 +98,14 @@ async function keysIn(
 function ownProblems(path: string, facts: FileFacts, forbidden: number, mode: string): Problem[] {
   const problems: Problem[] = [];
   if (facts.uid !== ROOT_UID) {
-    problems.push(fail(`${path} belongs to user ${facts.uid}`, `chown root:root ${path}`));
+    problems.push(
+      fail(`${path} belongs to user ${facts.uid}`, `chown root:root ${shellWord(path)}`),
+    );
   }
   if (facts.kind !== "link" && (facts.mode & forbidden) !== 0) {
     problems.push(fail(
       `${path} has mode ${facts.mode.toString(8).padStart(4, "0")}`,
-      `chmod ${mode} ${path}`,
+      `chmod ${mode} ${shellWord(path)}`,
     ));
   }
   return problems;
@@ -171,17 +173,21 @@ export const disk: Check = {
       if (space.isReadOnly || !machine.mayWrite(folder)) {
         problems.push(fail(
           `${folder} cannot be written to`,
-          `mount it writable: mount -o remount,rw "$(findmnt -nT ${folder} -o TARGET)"`,
+          `mount it writable: mount -o remount,rw "$(findmnt -nT ${shellWord(folder)} -o TARGET)"`,
         ));
       } else if (space.freeBytes < FULL_BYTES) {
-        problems.push(fail(`${folder} is full: ${free} free`, `make room: du -xh ${folder}`));
+        problems.push(
+          fail(`${folder} is full: ${free} free`, `make room: du -xh ${shellWord(folder)}`),
+        );
       } else if (space.freeBytes < LOW_BYTES) {
-        problems.push(warn(`${folder} has only ${free} free`, `make room: du -xh ${folder}`));
+        problems.push(
+          warn(`${folder} has only ${free} free`, `make room: du -xh ${shellWord(folder)}`),
+        );
       }
       if (space.totalFiles > 0 && space.freeFiles < LOW_FILES) {
         problems.push(warn(
           `the file system of ${folder} has room for only ${space.freeFiles} more files`,
-          `remove some: df -i ${folder}`,
+          `remove some: df -i ${shellWord(folder)}`,
         ));
       }
     }

@@ -1,4 +1,4 @@
-import { type Check, fail, fine, judge, type Problem, warn } from "../check.ts";
+import { type Check, fail, fine, judge, type Problem, shellWord, warn } from "../check.ts";
 import { MODULES, type Situation } from "../situation.ts";
 
 const START = "start the agent: systemctl start azure-proxy-agent";
@@ -188,7 +188,7 @@ export const logErrors: Check = {
     const counts = `${errors.length} errors and ${warnings.length} warnings since the last start`;
     return warn(
       `${counts}: ${told.map((line) => line.slice(0, 400).toWellFormed()).join(" | ")}`,
-      `read them: grep -E '\\[(ERROR|WARN)\\]' ${path} | tail`,
+      `read them: grep -E '\\[(ERROR|WARN)\\]' ${shellWord(path)} | tail`,
     );
   },
 };

@@ -1,5 +1,5 @@
 import type { SocketAddress } from "../../../domain/wire/mod.ts";
-import { type Check, fail, fine, judge, type Problem, warn } from "../check.ts";
+import { type Check, fail, fine, judge, type Problem, shellWord, warn } from "../check.ts";
 import type { Machine } from "../machine.ts";
 import type { Situation } from "../situation.ts";
 
@@ -50,9 +50,10 @@ export const listenerOwner: Check = {
     }
     const owner = await findOwner(machine, inodes);
     if (owner === null) {
+      const inNetwork = agent === null ? "" : `nsenter --net=/proc/${agent}/ns/net `;
       return warn(
         `it cannot be seen who listens on ${where}`,
-        `look with: ss -ltnp sport = :${listener.port}`,
+        `look with: ${inNetwork}ss -ltnp sport = :${listener.port}`,
       );
     }
     return fail(
@@ -135,7 +136,7 @@ export const controlSocket: Check = {
     if (facts.uid !== ROOT_UID || (facts.mode & GROUP_AND_OTHERS) !== 0) {
       return fail(
         `${path} belongs to user ${facts.uid}, mode ${facts.mode.toString(8).padStart(4, "0")}`,
-        `chown root:root ${path}; chmod 0600 ${path}`,
+        `chown root:root ${shellWord(path)}; chmod 0600 ${shellWord(path)}`,
       );
     }
     try {

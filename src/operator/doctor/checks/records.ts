@@ -1,6 +1,15 @@
 import { AUDIT_FILE_NAME, verifyLog } from "../../../agent/audit/mod.ts";
 import { checkDocument, FileExeInspector, newestDump } from "../../policy_tools/mod.ts";
-import { type Check, fail, fine, judge, type Problem, warn } from "../check.ts";
+import {
+  type Check,
+  fail,
+  fine,
+  judge,
+  ownCommand,
+  type Problem,
+  shellWord,
+  warn,
+} from "../check.ts";
 import { ruleFilesOf } from "./files.ts";
 
 /** Larger documents take too long to try here. */
@@ -27,7 +36,7 @@ export const ruleDocuments: Check = {
         ...(dump === null ? [] : [{ path: dump, isOurs: false }]),
       ]
     ) {
-      const remedy = `see it whole: azure-proxy-agent policy check ${path}`;
+      const remedy = `see it whole: azure-proxy-agent policy check ${shellWord(path)}`;
       const text = await machine.readText(path, LONGEST_RULES_BYTES + 1) ?? "";
       if (text.length > LONGEST_RULES_BYTES) {
         problems.push(warn(`${path} is too large to be tried here`, remedy));
@@ -58,7 +67,8 @@ export const auditChain: Check = {
   name: "audit-chain",
   title: "chain of the audit log",
   limitMs: 1_500,
-  async run({ machine, settings: { logFolder, statusFolder } }) {
+  async run({ machine, settings }) {
+    const { logFolder, statusFolder } = settings;
     if (logFolder === null) {
       return fine("the configuration keeps no audit log (logFolder is empty)");
     }
@@ -87,7 +97,9 @@ export const auditChain: Check = {
     return fail(
       `the chain is broken: ${first?.kind} in ${first?.file} line ${first?.line}, ` +
         `expected ${first?.expected}, found ${first?.found}`,
-      "see all of it: azure-proxy-agent audit verify; keep a copy of the folder as evidence",
+      `see all of it: ${
+        ownCommand("audit verify", settings)
+      }; keep a copy of the folder as evidence`,
     );
   },
 };

@@ -1,4 +1,13 @@
-import { type Check, fail, fine, judge, type Problem, warn } from "../check.ts";
+import {
+  type Check,
+  fail,
+  fine,
+  judge,
+  ownCommand,
+  type Problem,
+  shellWord,
+  warn,
+} from "../check.ts";
 import type { PlacedProgram } from "../machine.ts";
 import type { Situation } from "../situation.ts";
 
@@ -31,7 +40,7 @@ export const pins: Check = {
     if (otherPinFolders.length > 0) {
       problems.push(warn(
         `there are pins of an agent on another cgroup: ${otherPinFolders.join(", ")}`,
-        `if no such agent runs, remove them: rm -r ${otherPinFolders.join(" ")}`,
+        `if no such agent runs, remove them: rm -r ${otherPinFolders.map(shellWord).join(" ")}`,
       ));
     }
     return judge(problems, `all ${links.length} links are pinned in ${pinFolder}`);
@@ -98,7 +107,7 @@ export const foreignPrograms: Check = {
     if (!isWhole) {
       problems.push(warn(
         `there are more than ${below} cgroups below ${own}; the others were not looked at`,
-        `look at all of them: bpftool cgroup tree ${own}`,
+        `look at all of them: bpftool cgroup tree ${shellWord(own)}`,
       ));
     }
     const points = attachPoints.map(({ name }) => name).join(", ");
@@ -143,14 +152,17 @@ export const bypassProbes: Check = {
   name: "bypass-probes",
   title: "connections to the endpoints reach the agent",
   async run(situation) {
-    const { kernel, settings: { endpoints } } = situation;
+    const { kernel, settings } = situation;
+    const { endpoints } = settings;
     const redirection = situation.redirection();
     const { agent, targets } = redirection;
     if (agent === null) return fail("nothing is redirected: there is no agent", START);
     if (agent.netns !== redirection.ownNetns) {
       return warn(
         "the agent is in another network namespace; connections from this one are not redirected",
-        `run doctor in the agent's: nsenter --net=/proc/${agent.pid}/ns/net azure-proxy-agent doctor`,
+        `run doctor in the agent's: nsenter --net=/proc/${agent.pid}/ns/net ${
+          ownCommand("doctor", settings)
+        }`,
       );
     }
     const isBelow = await standsBelow(situation, kernel.cgroup());

@@ -1,4 +1,4 @@
-import { type Check, fail, fine, judge, type Problem, warn } from "../check.ts";
+import { type Check, fail, fine, judge, ownCommand, type Problem, warn } from "../check.ts";
 
 const OLDEST_KERNEL = [5, 15];
 const NEWEST_KERNEL_TRIED = [6, 18];
@@ -10,10 +10,10 @@ const LOCKDOWN_PATH = "/sys/kernel/security/lockdown";
 export const rights: Check = {
   name: "rights",
   title: "rights of this run",
-  run: ({ machine: { uid } }) =>
+  run: ({ machine: { uid }, settings }) =>
     uid === ROOT_UID ? fine("running as root") : warn(
       `running as user ${uid ?? "unknown"}: most of what follows cannot be seen`,
-      "run it as root: sudo azure-proxy-agent doctor",
+      `run it as root: sudo ${ownCommand("doctor", settings)}`,
     ),
 };
 
