@@ -6,6 +6,16 @@ import { e2eTest, IMDS, INSTANCE, NOBODY, type Scene, until } from "./scene.ts";
 const TARGET = "/machine/?comp=telemetrydata";
 const FAST = { telemetryIntervalInSeconds: 1, fileLogLevelForEvents: "Info" };
 const LIMIT_MS = 20_000;
+/** What another program calls itself in its events. */
+const OTHER = "other";
+
+/** What every event says first, then what those of the agent say. Source: wire-protocol 8.4. */
+const PARAMETERS = [
+  ...["KeywordName", "TenantName", "RoleName", "RoleInstanceName", "ContainerId"],
+  ...["ResourceGroupName", "SubscriptionId", "VMId", "ImageOrigin", "OSVersion", "RAM"],
+  ...["Processors", "EventPid", "EventTid", "GAVersion", "ExecutionMode", "TaskName"],
+  ...["OpcodeName", "EventName", "CapabilityUsed", "Context1", "Context2", "Context3"],
+];
 
 /** An event as the host reads it, by the names of its parameters. */
 type Read = Readonly<Record<string, string>>;
@@ -53,15 +63,15 @@ function eventFiles(scene: Scene): string[] {
 
 /** Waits until the host has every event of the local file, each once and in order, but those that came a moment ago. */
 async function allArrived(scene: Scene, least: number, limitMs = LIMIT_MS): Promise<void> {
+  const theirs = async () =>
+    (await received(scene)).filter((event) => event["Context3"] !== OTHER)
+      .map((event) => event["Context1"]);
+  const ours = async () => (await local(scene)).map((event) => event["Message"]);
   await until("the host has all events", async () => {
-    const [theirs, ours] = [await received(scene), await local(scene)];
-    return theirs.length >= least && theirs.length === ours.length;
+    const arrived = (await theirs()).length;
+    return arrived >= least && arrived === (await ours()).length;
   }, limitMs);
-  const messages = (events: Read[], name: string) => events.map((event) => event[name]);
-  assert.deepEqual(
-    messages(await received(scene), "Context1"),
-    messages(await local(scene), "Message"),
-  );
+  assert.deepEqual(await theirs(), await ours());
 }
 
 async function telemetryStatus(scene: Scene, wanted: string, words: RegExp): Promise<void> {
@@ -95,6 +105,7 @@ e2eTest("events reach the host as it wants them", { config: FAST }, async (scene
   assert.equal(connection?.["Context3"], "proxy_server");
   assert.equal(JSON.parse(connection?.["Context1"] ?? "").responseStatus, "200 OK");
   for (const event of events) {
+    assert.deepEqual(Object.keys(event), PARAMETERS);
     assert.equal(event["ContainerId"], "51111111-0000-4000-8000-000000000001");
     assert.equal(event["TenantName"], "simulated-deployment");
     assert.equal(event["RoleInstanceName"], "_simulated-vm");
@@ -203,18 +214,8 @@ e2eTest("what has no room gives way, oldest first, and is counted", {
   await telemetryStatus(scene, "RUNNING", /uploaded/);
   const folder = `${scene.world.logFolder}/events`;
   // Files as another program leaves them, older than any of ours.
-  const event = (message: string) => ({
-    EventLevel: "INFO",
-    Message: message,
-    Version: "1",
-    TaskName: "t",
-    EventPid: "1",
-    EventTid: "00000001",
-    OperationId: "other",
-    TimeStamp: "2026-01-06T07:08:09.123",
-  });
   for (const [name, messages] of [["1", ["a", "b"]], ["2", ["c"]]] as const) {
-    await Deno.writeTextFile(`${folder}/${name}.json`, JSON.stringify(messages.map(event)));
+    await Deno.writeTextFile(`${folder}/${name}.json`, otherFile(...messages));
   }
   await scene.setModes({ wireserver: "audit", imds: "audit" });
   await until("the oldest is gone", () => Promise.resolve(!eventFiles(scene).includes("1.json")));
@@ -233,6 +234,70 @@ e2eTest("what has no room gives way, oldest first, and is counted", {
     LIMIT_MS,
   );
   assert.ok(!(await received(scene)).some((each) => each["Context1"] === "a"));
+});
+
+/** A file as another program leaves it. */
+function otherFile(...messages: string[]): string {
+  return JSON.stringify(messages.map((message) => ({
+    EventLevel: "INFO",
+    Message: message,
+    Version: "1",
+    TaskName: "t",
+    EventPid: "1",
+    EventTid: "00000001",
+    OperationId: OTHER,
+    TimeStamp: "2026-01-06T07:08:09.123",
+  })));
+}
+
+async function mount(...args: string[]): Promise<void> {
+  const { code, stderr } = await new Deno.Command("mount", { args }).output();
+  assert.equal(code, 0, new TextDecoder().decode(stderr));
+}
+
+e2eTest("a folder for events that is full or read-only costs no event, and none is sent twice", {
+  config: FAST,
+  started: false,
+  limitMs: 90_000,
+}, async (scene) => {
+  const folder = `${scene.world.logFolder}/events`;
+  await Deno.mkdir(folder, { mode: 0o750, recursive: true });
+  await mount("-t", "tmpfs", "-o", "size=128k,mode=750", "tmpfs", folder);
+  await Deno.writeTextFile(`${folder}/1.json`, otherFile("a file of root"));
+  await Deno.writeTextFile(`${folder}/2.json`, otherFile("forged"));
+  await Deno.chown(`${folder}/2.json`, NOBODY.uid, NOBODY.gid);
+  await Deno.symlink("2.json", `${folder}/3.json`);
+  await mount("-o", "remount,ro", folder);
+  await scene.world.startAgent();
+  await telemetryStatus(scene, "STOPPED", /kept on disk.*EROFS/);
+  const times = async (message: string) =>
+    (await received(scene)).filter((event) => event["Context1"] === message).length;
+  await until("what lay there is sent", async () => await times("a file of root") > 0, LIMIT_MS);
+  const before = (await uploads(scene)).length;
+  await until("more is sent", async () => {
+    await scene.statusOf(`http://${IMDS}${INSTANCE}`, { user: NOBODY });
+    return (await uploads(scene)).length >= before + 1;
+  }, LIMIT_MS);
+
+  await mount("-o", "remount,rw", folder);
+  await telemetryStatus(scene, "RUNNING", /uploaded/);
+  await until("it is removed", () => Promise.resolve(!eventFiles(scene).includes("1.json")));
+  assert.deepEqual([await times("a file of root"), await times("forged")], [1, 0]);
+  assert.deepEqual(eventFiles(scene).sort(), ["2.json", "3.json"]);
+
+  const ballast = `${folder}/ballast`;
+  await Deno.writeFile(ballast, new Uint8Array(128 * 1024)).catch(() => {});
+  await scene.setModes({ wireserver: "audit", imds: "audit" });
+  await telemetryStatus(scene, "STOPPED", /kept on disk.*ENOSPC/);
+  // Where an empty file would do, the state would change with each look.
+  for (let look = 0; look < 12; look++) {
+    await new Promise((resolve) => setTimeout(resolve, 250));
+    assert.equal((await scene.moduleStatus("telemetryLoggerStatus")).status, "STOPPED");
+  }
+  await allArrived(scene, 1);
+  await Deno.remove(ballast);
+  await telemetryStatus(scene, "RUNNING", /uploaded/);
+  assert.equal(await scene.world.stopAgent(), 0);
 });
 
 e2eTest("telemetry stays on the machine where uploads are switched off", {
