@@ -245,10 +245,14 @@ async function superviseAgent(
     { part: keeper, upWithinMs: null },
     { part: proxy, stopWithinMs: LISTENER_STOP_MS },
   ];
+  const listening = Promise.withResolvers<void>();
   const onListening = () => {
     reconciler.listening();
-    platform.serviceNotify.ready();
+    listening.resolve();
   };
+  // What is ordered behind the agent, the network above all, comes when callers are redirected as they were before.
+  Promise.all([listening.promise, reconciler.tried, keeper.recalled])
+    .then(() => signal.aborted ? undefined : platform.serviceNotify.ready());
   const sources: Sources = {
     clock,
     version: VERSION,

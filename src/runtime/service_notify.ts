@@ -3,7 +3,7 @@
  * NOTIFY_SOCKET; without one they do nothing. None of the calls waits or throws. Source: sd_notify(3).
  */
 export interface ServiceNotify {
-  /** The program serves. */
+  /** The program does its work; what is ordered behind it may start. */
   ready(): void;
   /** The program still runs; at least twice in each watchdog interval. */
   watchdog(): void;

@@ -1,5 +1,6 @@
 /** The policy of the process before is in force before the host was heard; in doubt nothing is. */
 import assert from "node:assert/strict";
+import { denoEnvironment } from "../../tools/setup/mod.ts";
 import { grants, installed, tellHost } from "./policy_change.ts";
 import { e2eTest, IMDS, INSTANCE, NOBODY, type Scene, until, VERSIONS } from "./scene.ts";
 
@@ -95,6 +96,26 @@ e2eTest("redirection, decisions and signatures are up before the host is", {}, a
   });
   assert.equal(await world.stopAgent(), 0);
 });
+
+e2eTest(
+  "what is ordered behind the agent starts when callers are redirected",
+  {},
+  async (scene) => {
+    const { configFile, program, sandbox } = scene.world;
+    await installRules(scene);
+    assert.equal(await scene.world.stopAgent(), 0);
+    await scene.faults(NO_STATUS);
+    const manager = await scene.python("clients/service_manager.py", [
+      ...[sandbox.folder, "1000000", ...program, "console", "--config", configFile],
+    ], { env: { ...denoEnvironment(), PATH: Deno.env.get("PATH") ?? "" } });
+    assert.equal(await manager.line(), "ready");
+    assert.equal(await scene.statusOf(`http://${IMDS}${OTHER}`, AS_NOBODY), 403);
+    assert.equal(await scene.statusOf(`http://${IMDS}${INSTANCE}`, AS_NOBODY), 200);
+    await manager.hears("stop");
+    assert.equal((await manager.says<{ exit: number }>()).exit, 0);
+    assert.equal(await manager.ended(), 0);
+  },
+);
 
 e2eTest(
   "a kept policy that somebody changed is not used, and nothing is decided without one",

@@ -81,6 +81,7 @@ export interface KeyKeeperOptions {
 export class KeyKeeper implements Part {
   readonly name = "key_keeper";
   readonly pulse: Pulse;
+  readonly #recalled = Promise.withResolvers<void>();
   readonly #options: KeyKeeperOptions;
   readonly #logger: Logger;
   readonly #worker: LatchWorker;
@@ -157,6 +158,11 @@ export class KeyKeeper implements Part {
     return isLatchedState(this.#channel);
   }
 
+  /** Resolves once what was kept is in force, or nothing is. */
+  get recalled(): Promise<void> {
+    return this.#recalled.promise;
+  }
+
   /** Polls since the start, by outcome: `ok`, or the code of what went wrong. A code is one of a closed list. */
   get pollResults(): ReadonlyMap<string, number> {
     return this.#pollResults;
@@ -216,6 +222,7 @@ export class KeyKeeper implements Part {
     await this.#openStore();
     await this.#source.open();
     await this.#recall();
+    this.#recalled.resolve();
     let wanted = false;
     while (!signal.aborted) {
       this.#beat();

@@ -44,6 +44,7 @@ export interface ReconcilerOptions {
 export class Reconciler implements Part {
   readonly name = "redirector";
   readonly pulse: Pulse;
+  readonly #tried = Promise.withResolvers<void>();
   readonly #options: ReconcilerOptions;
   /** Whether the listener had its port once. From then on the kernel programs keep it for us. */
   #portWasOurs = false;
@@ -51,6 +52,11 @@ export class Reconciler implements Part {
   constructor(options: ReconcilerOptions) {
     this.#options = options;
     this.pulse = new Pulse(options.clock);
+  }
+
+  /** Resolves once the programs are attached, or the first attempt failed. */
+  get tried(): Promise<void> {
+    return this.#tried.promise;
   }
 
   /** To be called when the listener begins to serve: what is wanted may take effect now. */
@@ -66,6 +72,8 @@ export class Reconciler implements Part {
     this.#setTargets(snapshot.get().targets);
     let lost = 0;
     let lostNote = "";
+    // Loading the programs holds everything up: what starts in the same turn, the listener above all, comes before.
+    await Promise.resolve();
     while (!signal.aborted) {
       if (!await this.#attach(signal, health)) continue;
       if (signal.aborted) break;
@@ -93,12 +101,14 @@ export class Reconciler implements Part {
     this.pulse.beat(LONGEST_TURN_MS);
     try {
       await redirector.attach(signal);
+      this.#tried.resolve();
       backoff.reset();
       return true;
     } catch (error) {
       const code = error instanceof AgentError ? error.code : "BPF_ATTACH";
       const message = error instanceof Error ? error.message : String(error);
       health.report("STOPPED", code, `Failed to start redirector: ${message}`);
+      this.#tried.resolve();
       const waitMs = backoff.next();
       logger.error("redirector not attached", {
         code,

@@ -936,3 +936,19 @@ Deno.test("pulse is in time whatever the host does and however long the interval
     await clock.advance(10 * 60_000);
     assert.equal(keeper.pulse.hangsForMs, null, "it is at its end");
   }));
+
+Deno.test("recalled resolves once the kept policy was looked for, whatever the host does", () =>
+  withStand(async (stand) => {
+    stand.host.hangs = true;
+    let isRecalled = false;
+    stand.keeper.recalled.then(() => isRecalled = true);
+    const { promise, resolve } = Promise.withResolvers<null>();
+    stand.policies.read = () => promise;
+    await stand.start();
+    assert.equal(isRecalled, false);
+    assert.deepEqual(stand.host.calls, []);
+    resolve(null);
+    await stand.settle();
+    assert.equal(isRecalled, true);
+    assert.deepEqual(stand.host.calls, ["status"]);
+  }));

@@ -44,6 +44,7 @@ interface Stand {
   stopping: boolean;
   readonly listening: () => void;
   readonly pulse: Pulse;
+  readonly tried: Promise<void>;
   readonly stop: () => Promise<void>;
 }
 
@@ -69,6 +70,9 @@ function stand(failures = 0): Stand {
     },
     get pulse() {
       return reconciler.pulse;
+    },
+    get tried() {
+      return reconciler.tried;
     },
     stop: async () => {
       ending.abort();
@@ -220,4 +224,18 @@ Deno.test("Reconciler pulse is in time while it watches and while attaching fail
   assert.ok((hanging.pulse.hangsForMs ?? 0) > 60_000);
   resolve();
   await hanging.stop();
+});
+
+Deno.test("Reconciler lets what starts with it come first, and tells when the first attempt is over", async () => {
+  for (const failures of [0, 40]) {
+    const made = stand(failures);
+    assert.equal(made.redirector.attempts, 0, "in the turn of the start");
+    let isTried = false;
+    made.tried.then(() => isTried = true);
+    assert.equal(isTried, false);
+    await made.clock.settle();
+    assert.equal(made.redirector.attempts, 1);
+    assert.equal(isTried, true);
+    await made.stop();
+  }
 });
