@@ -100,6 +100,7 @@ export class AppTelemetry {
       recorder: this.#recorder,
       files: new EventFiles({
         clock,
+        logger: logger.child("telemetry"),
         folder: config.eventFolder,
         ownerUid: Deno.uid() ?? 0,
         maxFiles: config.maxEventFileCount,

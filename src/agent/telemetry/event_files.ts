@@ -10,7 +10,9 @@ import {
 import type { Clock } from "../../runtime/clock.ts";
 import { AgentError } from "../../runtime/errors.ts";
 import { describeFileError, openPrivateFolder, replaceFile } from "../../runtime/files.ts";
+import type { Logger } from "../../runtime/logger.ts";
 import { readOwnFile } from "../../runtime/own_file.ts";
+import { RateLimit } from "../../runtime/rate_limit.ts";
 
 /** Source: wire-protocol 8.2. */
 const GENERIC_NAME = /^\d+\.json$/;
@@ -29,13 +31,17 @@ const MOST_EVENTS = 1000;
 const MOST_BYTES = 1024 * 1024;
 /** A larger file was not written by us; it is not read. */
 const MOST_READ_BYTES = 8 * 1024 * 1024;
+const TOO_LARGE = `larger than ${MOST_READ_BYTES} bytes`;
 /** Source: wire-protocol 8.1. */
 const MOST_STATUS_FILES = 1000;
+/** Files that are told of one by one; of all others the log has the number. */
+const TOLD_LIMITS = { burst: 10, perSecond: 1 / 60 } as const;
 /** Files that could not be removed and are remembered, so that they are not sent twice. */
 const MOST_SETTLED = 4096;
 
 export interface EventFilesOptions {
   readonly clock: Clock;
+  readonly logger: Logger;
   readonly folder: string;
   /** Whose files are taken. */
   readonly ownerUid: number;
@@ -62,6 +68,7 @@ export class EventFiles {
   readonly #settled = new Set<string>();
   /** How many events of a file that could not be written anew need not be sent again. */
   readonly #begun = new Map<string, number>();
+  readonly #told = new RateLimit(TOLD_LIMITS);
   #maxFiles: number;
   #waiting = 0;
   #dropped = 0;
@@ -134,10 +141,10 @@ export class EventFiles {
     try {
       text = new TextDecoder().decode((await readOwnFile(`${folder}/${name}`, limits)).bytes);
     } catch {
-      return await this.#isGiant(name) ? await this.#giveUp(name) : null;
+      return await this.#isGiant(name) ? await this.#giveUp(name, TOO_LARGE) : null;
     }
     const read = STATUS_NAME.test(name) ? readStatusFile(text) : readGenericFile(text);
-    if (!read.ok) return await this.#giveUp(name);
+    if (!read.ok) return await this.#giveUp(name, read.error);
     const { events, bad } = read.value;
     return { name, events: events.slice(this.#begun.get(name) ?? 0), lost: bad };
   }
@@ -208,7 +215,11 @@ export class EventFiles {
     return info !== null && info.isFile && info.uid === ownerUid && info.size > MOST_READ_BYTES;
   }
 
-  async #giveUp(name: string): Promise<null> {
+  async #giveUp(name: string, cause: string): Promise<null> {
+    const { clock, logger } = this.#options;
+    if (this.#told.admit(clock.monotonicMs())) {
+      logger.warn("event file cannot be read and is removed", { file: name, cause });
+    }
     this.#dropped++;
     await this.#remove(name);
     return null;

@@ -3,12 +3,14 @@ import { EventFiles } from "../../../../src/agent/telemetry/event_files.ts";
 import { genericFileText } from "../../../../src/domain/wire/mod.ts";
 import { AgentError } from "../../../../src/runtime/errors.ts";
 import { FakeClock } from "../../../fakes/fake_clock.ts";
+import { MemoryLogger } from "../../../fakes/memory_logger.ts";
 import { SAMPLE_STATUS, sampleEvent } from "./samples.ts";
 
 interface Stand {
   readonly folder: string;
   readonly files: EventFiles;
   readonly clock: FakeClock;
+  readonly logger: MemoryLogger;
   names(): string[];
   messages(): Promise<string[]>;
 }
@@ -26,12 +28,14 @@ function test(
       const base = await Deno.makeTempDir();
       const folder = `${base}/events`;
       const clock = new FakeClock();
-      const files = new EventFiles({ clock, folder, ownerUid: Deno.uid() ?? 0, maxFiles });
+      const logger = new MemoryLogger();
+      const files = new EventFiles({ clock, logger, folder, ownerUid: Deno.uid() ?? 0, maxFiles });
       try {
         await run({
           folder,
           files,
           clock,
+          logger,
           names: () => [...Deno.readDirSync(folder)].map((entry) => entry.name).sort(),
           async messages() {
             const all: string[] = [];
@@ -133,6 +137,10 @@ test("EventFiles.read() counts what it cannot understand, and removes it", 30, a
   assert.equal(await files.read("1.json"), null);
   assert.equal(await files.read("extension_1.json"), null);
   assert.equal(files.dropped, 2);
+  assert.deepEqual(stand.logger.lines.map(({ level, fields }) => [level, fields]), [
+    ["warn", { file: "1.json", cause: "no list of events" }],
+    ["warn", { file: "extension_1.json", cause: "no status event" }],
+  ]);
   await Deno.writeTextFile(`${folder}/2.json`, "[7]");
   const file = await files.read("2.json");
   assert.deepEqual(file, { name: "2.json", events: [], lost: 1 });
@@ -196,12 +204,12 @@ test(
   "EventFiles keeps its order when the clock is set back, also over a restart",
   30,
   async (stand) => {
-    const { files, folder, clock } = stand;
+    const { files, folder, clock, logger } = stand;
     await files.append(many(1000));
     clock.jumpWall(-3_600_000);
     await files.append([sampleEvent("later")]);
     const ownerUid = Deno.uid() ?? 0;
-    const next = new EventFiles({ clock, folder, ownerUid, maxFiles: 30 });
+    const next = new EventFiles({ clock, logger, folder, ownerUid, maxFiles: 30 });
     await next.append([sampleEvent("after the restart")]);
     assert.deepEqual(stand.names(), [
       "1767683289123000000.json",
@@ -277,4 +285,14 @@ test("EventFiles copes with thousands of files, and counts what gives way", 30, 
   assert.equal((await files.names()).length, 30);
   assert.equal(files.dropped, 2 * 1972);
   assert.deepEqual([files.waiting, stand.names().length], [30, 30]);
+});
+
+test("EventFiles.read() does not flood the log", 30, async ({ files, folder, logger }) => {
+  await files.append([sampleEvent("a")]);
+  for (let i = 1; i <= 50; i++) {
+    await Deno.writeTextFile(`${folder}/${i}.json`, "no json");
+    await files.read(`${i}.json`);
+  }
+  assert.equal(files.dropped, 50);
+  assert.equal(logger.lines.length, 10);
 });

@@ -25,6 +25,7 @@ const namesIn = (folder: string) => [...Deno.readDirSync(folder)].map(({ name })
 /** Runs telemetry on a copy of the case's event files until they are gone; the bodies of what it sent. */
 async function uploadsOf(folder: string): Promise<Uint8Array[]> {
   const clock = new FakeClock();
+  const logger = new MemoryLogger();
   const sent: Uint8Array[] = [];
   const events = await Deno.makeTempDir();
   for (const name of namesIn(folder)) {
@@ -45,10 +46,16 @@ async function uploadsOf(folder: string): Promise<Uint8Array[]> {
   });
   const telemetry = new Telemetry({
     clock,
-    logger: new MemoryLogger(),
+    logger,
     random: () => 0,
     recorder: recorderOf(clock),
-    files: new EventFiles({ clock, folder: events, ownerUid: Deno.uid() ?? 0, maxFiles: 30 }),
+    files: new EventFiles({
+      clock,
+      logger,
+      folder: events,
+      ownerUid: Deno.uid() ?? 0,
+      maxFiles: 30,
+    }),
     uploader: new Uploader({
       host: {
         sendTelemetry(payload) {

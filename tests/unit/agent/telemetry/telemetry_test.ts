@@ -49,7 +49,7 @@ class Stand {
       logger,
       random: () => 0,
       recorder: this.recorder,
-      files: new EventFiles({ clock, folder, ownerUid: Deno.uid() ?? 0, maxFiles }),
+      files: new EventFiles({ clock, logger, folder, ownerUid: Deno.uid() ?? 0, maxFiles }),
       uploader: new Uploader({
         host: { sendTelemetry: (payload) => this.#take(payload) },
         facts: { get: () => Promise.resolve(VM) },
@@ -208,6 +208,17 @@ test("Telemetry keeps bringing events to the disk while a slow host takes a back
   assert.equal(stand.accepted.length, 3 * 400 + 5 * 300);
   assert.equal(stand.accepted.at(-1), "late-1499");
   assert.equal(new Set(stand.accepted).size, stand.accepted.length);
+});
+
+test("Telemetry is stopped while a host takes its time, and keeps the events", async (stand) => {
+  stand.failure = DOWN;
+  stand.answerAfterMs = 3_600_000;
+  stand.emit("a");
+  await stand.pass(INTERVAL_MS);
+  await stand.stop();
+  assert.equal(stand.attempts, 1);
+  assert.equal(stand.files().length, 1);
+  assert.equal(stand.health.at(-1), "STOPPED TELEMETRY_STOPPED");
 });
 
 test("Telemetry tells what waits, in memory and on disk", async (stand) => {
