@@ -130,6 +130,68 @@ Deno.test("ControlServer.run() bounds the questions it answers at once, and how 
   }, { limits: { questions: 1, lookEveryMs: 1e9 }, sources: { pace: () => never } });
 });
 
+/** What comes back for these bytes, until the other end closes or `wanted` is in it. */
+async function answerTo(path: string, text: string, wanted = /^$/): Promise<string> {
+  using connection = await Deno.connect({ transport: "unix", path });
+  const sending = (async () => {
+    const bytes = new TextEncoder().encode(text);
+    for (let at = 0; at < bytes.length;) at += await connection.write(bytes.subarray(at));
+  })().catch(() => {});
+  let got = "";
+  const piece = new Uint8Array(4096);
+  while (!wanted.test(got)) {
+    const bytes = await connection.read(piece).catch(() => null);
+    if (bytes === null) break;
+    got += new TextDecoder().decode(piece.subarray(0, bytes));
+  }
+  await sending;
+  return got;
+}
+
+Deno.test("ControlServer.run() outlives requests that are none, huge ones and those that never end", () =>
+  served(async ({ path, client }) => {
+    assert.match(await answerTo(path, "\x16\x03\x01 nonsense\r\n\r\n"), /^(HTTP\/1\.1 400 |$)/);
+    assert.match(
+      await answerTo(path, `GET /${"a".repeat(1_000_000)} HTTP/1.1\r\nhost: a\r\n\r\n`),
+      /^(HTTP\/1\.1 4|$)/,
+    );
+    assert.match(
+      await answerTo(path, `GET /metrics HTTP/1.1\r\nx: ${"a".repeat(1_000_000)}\r\n\r\n`),
+      /^(HTTP\/1\.1 4|$)/,
+    );
+    // A body that is announced and never comes holds nothing up.
+    const announced = "GET /metrics HTTP/1.1\r\nhost: a\r\ncontent-length: 1000000000\r\n\r\n";
+    assert.match(await answerTo(path, announced, /external_memory_bytes \d/), /^HTTP\/1\.1 200 /);
+    using _half = await Deno.connect({ transport: "unix", path });
+    await _half.write(new TextEncoder().encode("GET /metr"));
+    assert.match(await client.text("/metrics"), /connections 4/);
+  }));
+
+Deno.test("ControlServer.run() answers many clients at once, and refuses readers beyond its bound", () =>
+  served(async ({ path, sources }) => {
+    const clients = Array.from({ length: 100 }, () => new ControlClient(path));
+    const answers = await Promise.all(
+      clients.map((client) => client.text("/metrics").then(() => 200, ({ status }) => status)),
+    );
+    assert.ok(answers.every((status) => status === 200 || status === 503), answers.join());
+    assert.ok(answers.includes(200));
+    const stop = new AbortController();
+    const refused: number[] = [];
+    const reading = clients.slice(0, 12).map(async (client) => {
+      try {
+        for await (const _line of client.lines("/v1/decisions", stop.signal)) { /* read on */ }
+      } catch (error) {
+        if (error instanceof ControlError) refused.push(error.status);
+      }
+    });
+    await until(() => refused.length === 4 && sources.feed.readers === 8);
+    assert.deepEqual(refused, [503, 503, 503, 503]);
+    stop.abort();
+    await Promise.all(reading);
+    for (const client of clients) client[Symbol.dispose]();
+    await until(() => sources.feed.readers === 0);
+  }));
+
 Deno.test("ControlClient.lines() follows the decisions until the agent ends", async () => {
   const seen: unknown[] = [];
   let reading: Promise<void> = Promise.resolve();
