@@ -260,7 +260,7 @@ async function superviseAgent(
     endpoints: ENDPOINTS,
     requests,
     feed,
-    keyAge: new KeyAge(snapshot, clock, signal),
+    keyAge: new KeyAge(snapshot, clock, platform.keyStore, signal),
     hostClock,
     status,
     health,

@@ -51,6 +51,15 @@ export function keyStoreSuite(name: string, open: () => Promise<KeyStoreStand>):
     assert.equal(await store.read(id(1), "issued"), "two");
   });
 
+  test("storedWallMs() knows an attested key's time, and no other's", async ({ store }) => {
+    assert.equal(await store.storedWallMs(id(1)), null);
+    await store.write(id(1), "one");
+    assert.equal(await store.storedWallMs(id(1)), null);
+    await store.promote(id(1));
+    const storedMs = await store.storedWallMs(id(1));
+    assert.ok(storedMs !== null && Math.abs(Date.now() - storedMs) < 60_000, String(storedMs));
+  });
+
   test("promote() makes the issued key the attested one, in place of an earlier", async ({ store }) => {
     for (const text of ["one", "two"]) {
       await store.write(id(1), text);

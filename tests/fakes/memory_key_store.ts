@@ -40,6 +40,10 @@ export class MemoryKeyStore implements KeyStore {
     });
   }
 
+  storedWallMs(guid: KeyGuid): Promise<number | null> {
+    return Promise.resolve(this.texts.has(`${guid} attested`) ? Date.now() : null);
+  }
+
   prune(keep: readonly KeyGuid[]): Promise<number> {
     return this.#attempt("prune", "KEY_STORE_WRITE", () => {
       let removed = 0;

@@ -96,7 +96,7 @@ function keyMetrics({ keeper, keyAge, snapshot, clock, hostClock }: Sources): Me
   const polledMs = keeper.lastPollWallMs;
   return [
     gauge("key_held", "Whether a key is held.", ageMs === null ? 0 : 1),
-    gaugeOrNone("key_age_seconds", "How long this key has been in use by this process.", ageMs),
+    gaugeOrNone("key_age_seconds", "How long this key has been held.", ageMs),
     counters("polls_total", "Polls of the host by outcome.", polls),
     gaugeOrNone(
       "poll_age_seconds",

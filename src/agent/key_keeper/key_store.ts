@@ -42,6 +42,11 @@ export interface KeyStore {
    */
   promote(guid: KeyGuid): Promise<void>;
   /**
+   * When the attested key of that id was handed out, by the wall clock of then, milliseconds; `null` when there is none or
+   * that cannot be told. Never rejects.
+   */
+  storedWallMs(guid: KeyGuid): Promise<number | null>;
+  /**
    * Removes all but the newest keys of each stage (`KEPT_KEYS`); the keys in `keep` always stay. Returns how many went.
    * @throws AgentError KEY_STORE_WRITE
    */

@@ -108,6 +108,14 @@ export class LinuxKeyStore implements KeyStore {
     }
   }
 
+  async storedWallMs(guid: KeyGuid): Promise<number | null> {
+    try {
+      return (await Deno.lstat(this.#path(guid, "attested"))).mtime?.getTime() ?? null;
+    } catch {
+      return null;
+    }
+  }
+
   async prune(keep: readonly KeyGuid[]): Promise<number> {
     try {
       const kept = new Set<string>(keep);

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { metrics, PREFIX } from "../../../../src/agent/control/metrics.ts";
 import { otlpDocument } from "../../../../src/agent/control/otlp.ts";
 import { prometheusText } from "../../../../src/agent/control/prometheus.ts";
+import { KeyAge } from "../../../../src/agent/control/mod.ts";
 import { STAGES } from "../../../../src/agent/control/request_metrics.ts";
 import { makeDenial, makeEntry } from "../audit/entries.ts";
 import { readExposition } from "./exposition.ts";
@@ -119,6 +120,24 @@ Deno.test("KeyAge counts from the moment a key is another one", async () => {
   assert.equal(sources.keyAge.ageMs, 0);
   cell.publish({ ...cell.get(), key: null });
   assert.equal(sources.keyAge.ageMs, null);
+  stop.abort();
+});
+
+const LATER = "bab84aaa-eae6-4fe0-83ba-168f15ad91be";
+
+Deno.test("KeyAge goes on over a restart, by the time of the stored key, unless that is from the future", async () => {
+  const { cell, clock, stop } = stand();
+  const stored = new Map<string, number | null>([
+    [cell.get().key!.guid, clock.wallMs() - 86_400_000],
+    [LATER, clock.wallMs() + 86_400_000],
+  ]);
+  const storedWallMs = (guid: string) => Promise.resolve(stored.get(guid) ?? null);
+  const age = new KeyAge(cell, clock, { storedWallMs }, stop.signal);
+  await clock.advance(1_000);
+  assert.equal(age.ageMs, 86_401_000);
+  cell.publish({ ...cell.get(), key: { ...cell.get().key!, guid: LATER } });
+  await clock.advance(500);
+  assert.equal(age.ageMs, 500);
   stop.abort();
 });
 

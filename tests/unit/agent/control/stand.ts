@@ -31,7 +31,7 @@ export function stand(overrides: Partial<Sources> = {}) {
     endpoints: ENDPOINTS,
     requests: new RequestMetrics(),
     feed: new DecisionFeed((text) => text),
-    keyAge: new KeyAge(cell, clock, stop.signal),
+    keyAge: new KeyAge(cell, clock, { storedWallMs: () => Promise.resolve(null) }, stop.signal),
     hostClock: { skewMs: () => -1_500 },
     status: { document: () => `{"proxyAgentStatus":{"version":"1.2.3"}}` },
     health: { all: () => health },
