@@ -11,6 +11,8 @@ import { e2eTest, type Scene } from "./scene.ts";
 
 /** What cloud-init itself needs of Debian's Python. */
 const NEEDS = ["requests", "urllib3", "chardet", "idna", "certifi", "yaml", "configobj", "six"];
+/** The first release of Debian whose cloud-init asks the agent by itself. */
+const KNOWS_THE_AGENT = "trixie";
 const LIMIT_MS = 180_000;
 
 interface Told {
@@ -20,13 +22,21 @@ interface Told {
   readonly err: string;
 }
 
+interface Provisioned {
+  readonly metadata: readonly string[];
+  readonly keys: readonly string[];
+  /** How it asked the agent. */
+  readonly asked: readonly (readonly string[])[];
+  readonly failureReported: boolean;
+}
+
 /** Fetches cloud-init and puts the agent on a path; returns how to run a part of cloud-init. */
 async function withCloudInit(scene: Scene) {
   await ensureTools(CLIENT_TOOLS);
   const { program, sandbox } = scene.world;
   const folder = `${sandbox.folder}/package`;
   for (const name of NEEDS) await unpackPackage([`python3-${name}`], folder);
-  await unpackPackage(["cloud-init"], folder);
+  await unpackPackage(["cloud-init"], folder, KNOWS_THE_AGENT);
   const bin = `${sandbox.folder}/bin`;
   await Deno.mkdir(bin);
   const words = program.map((word) => `'${word}'`).join(" ");
@@ -71,10 +81,13 @@ e2eTest("Debian's cloud-init waits for the agent and provisions through it", {
     const { thumbprint } = await world.simulator.call("GET", "/certificate") as {
       thumbprint: string;
     };
-    const { value, host } = await scene.observe(() => cloudInit("provision", thumbprint));
-    const { keys, metadata } = value as { keys: string[]; metadata: string[] };
-    assert.ok(metadata.includes("compute"), metadata.join(" "));
-    assert.match(keys.join(), /^ssh-rsa AAAA\S+\s*$/, "opened, and made a key of");
+    const work = `${world.sandbox.folder}/cloud-init`;
+    const { value, host } = await scene.observe(() => cloudInit("provision", work, thumbprint));
+    const told = value as Provisioned;
+    assert.ok(told.metadata.includes("compute"), told.metadata.join(" "));
+    assert.match(told.keys.join(), /^ssh-rsa AAAA\S+\s*$/, "opened, and made a key of");
+    assert.deepEqual(told.asked, [["azure-proxy-agent", "--status", "--wait", "120"]]);
+    assert.equal(told.failureReported, true);
     const targets = host.map(({ method, target, status }) => `${method} ${target} ${status}`);
     assert.deepEqual(targets.filter((each) => each.startsWith("POST")), [
       "POST /machine?comp=health 200",
