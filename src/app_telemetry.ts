@@ -70,7 +70,7 @@ export class AppTelemetry {
 
   /** Takes log lines and makes events of them. */
   get sink(): LogSink {
-    return new EventSink(this.#recorder);
+    return new EventSink(this.#recorder, this.#clock);
   }
 
   /** The logger, some of whose lines are events of their own. */

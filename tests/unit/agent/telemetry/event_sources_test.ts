@@ -130,13 +130,30 @@ Deno.test("TappedLogger passes everything on", () => {
 });
 
 Deno.test("EventSink makes an event of a line", () => {
-  const { recorder, told } = stand();
-  const sink = new EventSink(recorder);
+  const { recorder, told, clock } = stand();
+  const sink = new EventSink(recorder, clock);
   sink.write({ wallMs: 0, level: "debug", message: "m part=p" });
   sink.write({ wallMs: 0, level: "warn", message: "CANON_DIVERGENCE mode=shadow" });
   assert.deepEqual(told(), [
     "debug CommonLogger ProxyAgent m part=p",
     "warn ConnectionLogger ProxyAgent CANON_DIVERGENCE mode=shadow",
+  ]);
+});
+
+Deno.test("EventSink bounds what a storm of lines makes, and says how many it was", () => {
+  const { recorder, told, clock } = stand();
+  const sink = new EventSink(recorder, clock);
+  const storm = (lines: number) => {
+    for (let i = 0; i < lines; i++) sink.write({ wallMs: 0, level: "info", message: `${i}` });
+  };
+  storm(1000);
+  assert.equal(told().length, 300);
+  clock.tick(1000);
+  storm(3);
+  assert.deepEqual(told(), [
+    "warn CommonLogger ProxyAgent 700 log lines are not told here",
+    "info CommonLogger ProxyAgent 0",
+    "info CommonLogger ProxyAgent 1",
   ]);
 });
 

@@ -162,7 +162,7 @@ function recordEveryKind(): EventRecorder {
   keeper.error("LocalRulesFileParseFailed", { operation: "IMDS", message: "no JSON" });
   keeper.error("LocalRulesFileMetadataReadFailed", { operation: "IMDS", message: "EACCES" });
 
-  const sink = new EventSink(recorder);
+  const sink = new EventSink(recorder, clock);
   for (const level of ["error", "warn", "info", "debug", "trace"] as const) {
     sink.write({ wallMs: 0, level, message: "policy installed epoch=7" });
   }

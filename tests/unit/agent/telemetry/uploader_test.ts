@@ -163,6 +163,14 @@ Deno.test("Uploader.send() loses nothing to a host that refuses for a while", as
   assert.equal(waiting.settled, 26);
   assert.equal(there.accepted.flat().join(""), "abcdefghijklmnopqrstuvwxyz");
   assert.equal(uploader.counts.refused, 0);
+  // It wants them all, so what comes next is sent together, and has its own five attempts.
+  const next = chunk("x", "y", "z");
+  assert.equal(await uploader.send(of([next]), SIGNAL), "sent");
+  assert.deepEqual(there.accepted.at(-1), ["x", "y", "z"]);
+  for (let attempt = 1; attempt < 5; attempt++) {
+    there.failures.push(status(400));
+    assert.ok(await uploader.send(of([chunk("a")]), SIGNAL) instanceof AgentError);
+  }
 });
 
 Deno.test("Uploader.send() pauses between two uploads when something else is due", async () => {
