@@ -8,6 +8,7 @@ import type { Clock } from "./runtime/clock.ts";
 import { openPrivateFolder } from "./runtime/files.ts";
 import { isJournalStream } from "./runtime/journal.ts";
 import { LogHub, LogLevels, type LogOutput, type LogSink } from "./runtime/log_hub.ts";
+import { stringifySafe } from "./runtime/log_line.ts";
 import { ConsoleSink, FileSink, lossNotice } from "./runtime/log_sinks.ts";
 import type { Logger } from "./runtime/logger.ts";
 import { RollingFile } from "./runtime/rolling_file.ts";
@@ -47,19 +48,22 @@ export function openLogs(
     out: isJournal(variable, STDOUT),
     err: isJournal(variable, STDERR),
   });
-  const console: LogOutput = { sink: terminal, level: config.fileLogLevelForSystemEvents };
+  const consoleOutput: LogOutput = { sink: terminal, level: config.fileLogLevelForSystemEvents };
   const file = config.logFolder === null ? null : openLogFile(
     config.logFolder,
     clock,
-    (message) => {
-      if (options.foreground) terminal.write({ wallMs: clock.wallMs(), level: "error", message });
+    (level, message) => {
+      // What is wrong with the file can be told here alone.
+      if (consoleOutput.level !== null) terminal.write({ wallMs: clock.wallMs(), level, message });
     },
   );
   const fileOutput: LogOutput | null = file === null
     ? null
     : { sink: new FileSink(file), level: config.fileLogLevel };
   const events: LogOutput = { sink: eventSink, level: config.fileLogLevelForEvents };
-  const outputs = fileOutput === null ? [console, events] : [console, fileOutput, events];
+  const outputs = fileOutput === null
+    ? [consoleOutput, events]
+    : [consoleOutput, fileOutput, events];
   const logger = new LogHub({ clock, redact, outputs }).logger();
   const serial = new SerialConsole({
     path: SERIAL_CONSOLE,
@@ -70,7 +74,7 @@ export function openLogs(
   });
   return {
     logger,
-    levels: new LogLevels({ file: fileOutput, console, events }),
+    levels: new LogLevels({ file: fileOutput, console: consoleOutput, events }),
     say: (text) => options.foreground ? undefined : serial.say(text),
     queues: () => [
       { queue: "log", waiting: file?.waitingLines ?? 0, dropped: file?.lostLines ?? 0 },
@@ -86,7 +90,7 @@ export function openLogs(
 function openLogFile(
   folder: string,
   clock: Clock,
-  onTrouble: (message: string) => void,
+  tell: (level: "error" | "warn", message: string) => void,
 ): RollingFile {
   closeFolder(folder);
   const file = new RollingFile({
@@ -95,7 +99,8 @@ function openLogFile(
     clock,
     lossNotice: (lost) => lossNotice(clock.wallMs(), lost),
     onTrouble: (cause) => {
-      if (cause !== null) onTrouble(`log file: ${cause}`);
+      if (cause === null) tell("warn", "log file can be written again");
+      else tell("error", `log file cannot be written cause=${stringifySafe(cause)}`);
     },
   });
   file.open();

@@ -73,6 +73,9 @@ e2eTest("a service takes its configuration from /etc and speaks to the serial co
   const consoleFile = `${folder}/console`;
   await Deno.writeTextFile(consoleFile, "");
   await Deno.mkdir(`${folder}/over`);
+  // What stands in the way of the log is told on the console, and so is its end.
+  const inTheWay = `${world.logFolder}/ProxyAgent.log`;
+  await Deno.mkdir(inTheWay, { recursive: true, mode: 0o750 });
   const agent = world.sandbox.spawn([
     ...["unshare", "-m", "sh", "-c", MACHINE, "sh", `${folder}/over`, world.configFile],
     ...world.program,
@@ -80,8 +83,13 @@ e2eTest("a service takes its configuration from /etc and speaks to the serial co
   const complaints = new Response(agent.stderr).text();
   const said = new Response(agent.stdout).text();
   await world.waitUntilReady();
+  await Deno.remove(inTheWay);
+  await pause(1_100);
   agent.kill("SIGTERM");
   assert.equal((await agent.status).code, 0, `${await complaints}${await said}`);
+  assert.match(await complaints, /^log file cannot be written cause="Error: Not a regular file: /m);
+  assert.match(await said, /^log file can be written again$/m);
+  assert.match(await Deno.readTextFile(inTheWay), /log lines were lost count=\d+/);
 
   const lines = (await Deno.readTextFile(consoleFile)).trimEnd().split("\n");
   const messages = lines.map((line) => {
