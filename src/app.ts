@@ -200,6 +200,11 @@ async function superviseAgent(
     logger,
   });
   const changeTelemetry = (next: Config) => upload.change(telemetrySettingsOf(next));
+  const changeLimits = (next: Config) =>
+    platform.redirector.setConnectionLimits({
+      user: next.maxConnectionsPerUser,
+      root: next.maxConnectionsOfRoot,
+    });
   const reload = new ConfigReload(options.configSource, {
     fileLogLevel: (next) => logs.levels.set("file", next.fileLogLevel),
     fileLogLevelForEvents: (next) => logs.levels.set("events", next.fileLogLevelForEvents),
@@ -209,6 +214,8 @@ async function superviseAgent(
     pollKeyStatusIntervalInSeconds: (next) => keeper.setPollInterval(next.pollKeyStatusIntervalMs),
     requestHeadTimeoutInSeconds: (next) => proxy.setTimeLimits(timeLimitsOf(next)),
     idleConnectionTimeoutInSeconds: (next) => proxy.setTimeLimits(timeLimitsOf(next)),
+    maxConnectionsPerUser: changeLimits,
+    maxConnectionsOfRoot: changeLimits,
     telemetryUpload: changeTelemetry,
     telemetryIntervalInSeconds: changeTelemetry,
     maxEventFileCount: changeTelemetry,

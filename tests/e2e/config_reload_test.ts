@@ -63,11 +63,31 @@ e2eTest("SIGHUP changes levels, matching and interval while the agent serves", {
     }
   });
 
+  await scene.step("how many connections a user may hold", async () => {
+    const hanging = `${INSTANCE}&of=held`;
+    await scene.faults({ kind: "hang", endpoint: "imds", path: hanging });
+    const held = scene.statusOf(`http://${IMDS}${hanging}`, { user: NOBODY });
+    const next = (connects: boolean) =>
+      until(connects ? "there is room" : "there is no room", async () => {
+        const { code } = await scene.curl([`http://${IMDS}/`], { user: NOBODY });
+        return (code === 0) === connects;
+      });
+    await next(true);
+    await rewrite(scene, { maxConnectionsPerUser: 1 });
+    await next(false);
+    await rewrite(scene, { maxConnectionsPerUser: 2 });
+    await next(true);
+    await scene.faults();
+    await held;
+  });
+
   await scene.step("what needs a restart is told", async () => {
-    await rewrite(scene, { maxConnectionsPerUser: 77, pollKeyStatusIntervalInSeconds: 2 });
-    await until("the status says so", async () =>
-      (await configurationStatus(scene)).message
-        .includes("a restart is needed for maxConnectionsPerUser"));
+    await rewrite(scene, { cgroupRoot: "/sys/fs/cgroup/other", pollKeyStatusIntervalInSeconds: 2 });
+    await until(
+      "the status says so",
+      async () =>
+        (await configurationStatus(scene)).message.includes("a restart is needed for cgroupRoot"),
+    );
     assert.equal((await scene.logLines("key=pollKeyStatusIntervalInSeconds")).length, 1);
   });
 

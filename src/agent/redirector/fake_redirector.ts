@@ -1,6 +1,7 @@
 import type { Attribution, ConnectionRecord } from "../../domain/identity/connection_record.ts";
 import type { SocketAddress } from "../../domain/wire/endpoints.ts";
 import type {
+  ConnectionLimits,
   Redirector,
   RedirectorIdentity,
   RedirectorReport,
@@ -13,6 +14,7 @@ export class FakeRedirector implements Redirector {
   #everyone: Attribution = { kind: "unattributed" };
   #isAttached = false;
   #targets: TargetModes | null = null;
+  #limits: ConnectionLimits | null = null;
   #beats = 0;
 
   /** From now on the connection from `peer` is attributed like this. */
@@ -39,6 +41,11 @@ export class FakeRedirector implements Redirector {
     return this.#targets;
   }
 
+  /** The last limits; `null` before the first. */
+  get limits(): ConnectionLimits | null {
+    return this.#limits;
+  }
+
   get beats(): number {
     return this.#beats;
   }
@@ -50,6 +57,10 @@ export class FakeRedirector implements Redirector {
 
   setTargets(targets: TargetModes): void {
     this.#targets = targets;
+  }
+
+  setConnectionLimits(limits: ConnectionLimits): void {
+    this.#limits = limits;
   }
 
   attribute(peer: SocketAddress): Attribution {

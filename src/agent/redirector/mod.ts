@@ -7,6 +7,7 @@
 export { Reconciler, type ReconcilerOptions, type TargetSource } from "./reconciler.ts";
 export type {
   AttachedProgram,
+  ConnectionLimits,
   Redirector,
   RedirectorIdentity,
   RedirectorReport,

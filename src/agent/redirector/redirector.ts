@@ -36,6 +36,13 @@ export interface RedirectorIdentity {
   readonly programs: readonly AttachedProgram[];
 }
 
+/** How many live connections to the endpoints one user may hold. */
+export interface ConnectionLimits {
+  readonly user: number;
+  /** The same for uid 0. */
+  readonly root: number;
+}
+
 /**
  * Sends the callers' connections to the listener and remembers who they are.
  * Implemented for Linux, and by a fake; the same conformance suite holds for all.
@@ -45,6 +52,8 @@ export interface Redirector extends AsyncDisposable {
   attach(signal: AbortSignal): Promise<void>;
   /** Sets the complete wanted state, not a difference. */
   setTargets(targets: TargetModes): void;
+  /** Sets how many connections users may hold from now on; those that are open stay. */
+  setConnectionLimits(limits: ConnectionLimits): void;
   /**
    * Who is at the other end of the accepted connection from `peer`. Synchronous, microseconds. `known` is what an earlier
    * call said of the same peer: it is handed back while it still holds, which costs less than to read everything anew.

@@ -11,6 +11,7 @@ import {
 import type { Libc } from "../../../ffi/libc.ts";
 import { StructBuffer } from "../../../ffi/struct.ts";
 import type {
+  ConnectionLimits,
   Redirector,
   RedirectorIdentity,
   RedirectorReport,
@@ -50,6 +51,7 @@ export interface LinuxRedirectorOptions {
   /** Reads the compiled programs; the second variant is for kernels that refuse task reads. @throws AgentError BPF_OBJECT_MISSING */
   readonly readObject: (variant: "full" | "no-task-reads") => Uint8Array<ArrayBuffer>;
   readonly endpoints: EndpointMap;
+  /** At first; see `setConnectionLimits`. */
   readonly userConnectionLimit: number;
   readonly rootConnectionLimit: number;
   /** Age of a heartbeat from which audit targets are let through, milliseconds. */
@@ -114,6 +116,7 @@ export class LinuxRedirector implements Redirector {
   readonly #links = new Map<string, Fd>();
   #variant: RedirectorReport["variant"] = null;
   #objectSha256: string | null = null;
+  #limits: ConnectionLimits;
   /** `null` before the first word of the owner: targets that an earlier process left then stay as they are. */
   #targets: TargetModes | null = null;
   readonly #foreign = new Map<bigint, { readonly count: bigint; readonly saidAtNs: bigint }>();
@@ -127,6 +130,7 @@ export class LinuxRedirector implements Redirector {
     this.#libc = libc;
     this.#libbpf = libbpf;
     this.#options = options;
+    this.#limits = { user: options.userConnectionLimit, root: options.rootConnectionLimit };
     this.#log = log;
     this.#netns = libc.netnsCookie();
     this.#key.setU64(RECORD_KEY.netns, this.#netns);
@@ -297,10 +301,15 @@ export class LinuxRedirector implements Redirector {
     settings.setU32(SETTINGS.agent_tgid, Deno.pid);
     putAddress(settings.bytes, SETTINGS.listener_addr, listener.address);
     settings.setNetU16(SETTINGS.listener_port, listener.port);
-    settings.setU32(SETTINGS.user_limit, this.#options.userConnectionLimit);
-    settings.setU32(SETTINGS.root_limit, this.#options.rootConnectionLimit);
+    settings.setU32(SETTINGS.user_limit, this.#limits.user);
+    settings.setU32(SETTINGS.root_limit, this.#limits.root);
     settings.setU64(SETTINGS.stale_after_ns, BigInt(this.#options.staleAfterMs) * NS_PER_MS);
     maps.settings.update(this.#zero.bytes, settings.bytes);
+  }
+
+  setConnectionLimits(limits: ConnectionLimits): void {
+    this.#limits = limits;
+    if (this.#maps !== null) this.#writeSettings(this.#maps);
   }
 
   setTargets(targets: TargetModes): void {

@@ -23,6 +23,8 @@ Deno.test("FakeRedirector attaches, beats, keeps targets and detaches", async ()
   assert.deepEqual([redirector.inspect().attached, redirector.inspect().variant], [false, null]);
   await redirector.attach(new AbortController().signal);
   redirector.setTargets({ imds: "enforce" });
+  redirector.setConnectionLimits({ user: 3, root: 4 });
+  assert.deepEqual(redirector.limits, { user: 3, root: 4 });
   redirector.beat();
   redirector.know(PEER, { kind: "unattributed" });
   const report = redirector.inspect();
