@@ -9,6 +9,7 @@ import {
 import type { Clock } from "../runtime/clock.ts";
 import { AgentError, type ErrorCode } from "../runtime/errors.ts";
 import { SystemClock } from "../runtime/system_clock.ts";
+import { listeningSockets } from "../runtime/tcp_table.ts";
 import type { StatusOptions } from "./command_line.ts";
 import type { CommandOutput } from "./output.ts";
 
@@ -24,6 +25,8 @@ export interface StatusContext {
   readonly listener: SocketAddress;
   /** Its monotonic time counts from the start of the process. */
   readonly clock: Clock;
+  /** The kernel's table of TCP sockets; `null` where there is none. */
+  readonly tcpTable: () => string | null;
   /** Ends the command early. */
   readonly signal: AbortSignal;
 }
@@ -111,7 +114,15 @@ class Question {
 
 function runningAgent(): StatusContext {
   const { signal } = new AbortController();
-  return { listener: ENDPOINTS.listener, clock: new SystemClock(), signal };
+  return { listener: ENDPOINTS.listener, clock: new SystemClock(), tcpTable, signal };
+}
+
+function tcpTable(): string | null {
+  try {
+    return Deno.readTextFileSync("/proc/self/net/tcp");
+  } catch {
+    return null;
+  }
 }
 
 async function query(
@@ -129,11 +140,31 @@ async function query(
   try {
     const hostClock = new HostClock(clock);
     const answer = await queryProvision(listener, tick, notify, exchange, hostClock, signal);
+    if (answer.finished) refuseStrangers(context);
     return { kind: "answered", answer };
   } catch (error) {
     if (!(error instanceof AgentError)) throw error;
     return { kind: UNREACHABLE.has(error.code) ? "unreachable" : "unusable", error };
   }
+}
+
+/**
+ * DEVIATION D-184: the port is one that any user may take while no agent was there, and whoever says "finished" lets a
+ * machine go on without its guard: only root's socket may. @throws AgentError LISTENER_FOREIGN
+ */
+function refuseStrangers({ listener, tcpTable }: StatusContext): void {
+  const table = tcpTable();
+  if (table === null) return;
+  const sockets = listeningSockets(table, listener);
+  if (sockets.length > 0 && sockets.every(({ uid }) => uid === 0)) return;
+  const where = `\`${listener.address}:${listener.port}\``;
+  const owner = sockets.find(({ uid }) => uid !== 0);
+  throw new AgentError(
+    "LISTENER_FOREIGN",
+    owner === undefined
+      ? `the listener ${where} that answered is gone`
+      : `the listener ${where} belongs to user \`${owner.uid}\`, which is not the agent`,
+  );
 }
 
 function isFinished(queried: Queried): boolean {

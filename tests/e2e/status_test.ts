@@ -176,17 +176,22 @@ e2eTest("--status outlasts a restart, and tells a standing agent from a stranger
     Deno.kill(pid, "SIGCONT");
     assert.equal((await asked(scene, "--wait", "10")).outcome, "finished");
   });
-  await scene.step("something else at its port", async () => {
+  await scene.step("a user who took its port and says that all is finished", async () => {
     assert.equal(await world.stopAgent(), 0);
-    const stranger = new Talker(
-      world.sandbox.spawn([PYTHON, "-uc", STRANGER], { stdin: "piped", inCgroup: false }),
-      true,
-    );
-    assert.equal(await stranger.line(), "ready");
+    const body = '{"finished":true,"errorMessage":""}';
+    const head = `HTTP/1.1 200 OK\\r\\ncontent-length: ${body.length}\\r\\n\\r\\n`;
+    const impostor = await stranger(scene, `${head}${body.replaceAll('"', '\\"')}`, AS_NOBODY);
+    const told = await asked(scene);
+    assert.deepEqual([told.outcome, told.error?.code], ["unusable", "LISTENER_FOREIGN"]);
+    await impostor.hears("enough");
+    assert.equal(await impostor.ended(), 0);
+  });
+  await scene.step("something else at its port", async () => {
+    const other = await stranger(scene, "220 mail.example ESMTP\\r\\n");
     const { outcome, exitCode, finished } = await asked(scene);
     assert.deepEqual([outcome, exitCode, finished], ["unusable", 4, null]);
-    await stranger.hears("enough");
-    assert.equal(await stranger.ended(), 0);
+    await other.hears("enough");
+    assert.equal(await other.ended(), 0);
   });
 });
 
@@ -226,6 +231,18 @@ e2eTest("a storm of wishes by anybody forces a poll a second at most, and undoes
   assert.equal(await tag(), "");
 });
 
+/** Somebody who answers everything at the listener's port with these words, as Python writes them. */
+async function stranger(scene: Scene, words: string, options = {}): Promise<Talker> {
+  const script = STRANGER.replace("WORDS", words);
+  const { sandbox } = scene.world;
+  const made = new Talker(
+    sandbox.spawn([PYTHON, "-uc", script], { ...options, stdin: "piped", inCgroup: false }),
+    true,
+  );
+  assert.equal(await made.line(), "ready");
+  return made;
+}
+
 const STRANGER = `
 import socket, sys, threading
 s = socket.socket()
@@ -236,7 +253,7 @@ def serve():
     while True:
         c, _ = s.accept()
         c.recv(4096)
-        c.sendall(b"220 mail.example ESMTP\\r\\n")
+        c.sendall(b"WORDS")
         c.close()
 threading.Thread(target=serve, daemon=True).start()
 print("ready")

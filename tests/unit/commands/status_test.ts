@@ -22,11 +22,18 @@ class HastyClock extends FakeClock {
   }
 }
 
+/** A row of the kernel's table. */
+const listens = (port: number, uid: number) =>
+  `   0: 0100007F:${port.toString(16).toUpperCase().padStart(4, "0")} 00000000:0000 0A ` +
+  `00000000:00000000 00:00000000 00000000 ${uid} 0 4711 1 0000000000000000 100 0 0 10 0\n`;
+const unknown = () => null;
+
 const PLAIN: StatusOptions = { waitSeconds: 0, json: false, detailedExitCodes: false };
 
 async function run(
   given: number | Partial<StatusOptions>,
   play: (host: TcpHost, clock: HastyClock) => void,
+  tcpTable: (port: number) => string | null = unknown,
 ) {
   const options = { ...PLAIN, ...(typeof given === "number" ? { waitSeconds: given } : given) };
   await using host = new TcpHost();
@@ -35,7 +42,12 @@ async function run(
   const listener = { address: "127.0.0.1", port: host.port };
   const output = new MemoryOutput();
   const { signal } = new AbortController();
-  const code = await statusCommand(options, output, { listener, clock, signal });
+  const code = await statusCommand(options, output, {
+    listener,
+    clock,
+    tcpTable: () => tcpTable(host.port),
+    signal,
+  });
   return { code, printed: output.stdout, requests: host.requests, clock };
 }
 
@@ -128,7 +140,12 @@ Deno.test("statusCommand() ends when its signal fires", async () => {
   const listener = { address: "127.0.0.1", port: 9 };
   const signal = AbortSignal.abort();
   assert.equal(
-    await statusCommand({ ...PLAIN, waitSeconds: 120 }, output, { listener, clock, signal }),
+    await statusCommand({ ...PLAIN, waitSeconds: 120 }, output, {
+      listener,
+      clock,
+      tcpTable: unknown,
+      signal,
+    }),
     1,
   );
 });
@@ -170,7 +187,7 @@ Deno.test("statusCommand() gives a slow agent as long as is left, and 1 s at the
   const { signal } = new AbortController();
   clock.tick(50);
   const options = { ...PLAIN, detailedExitCodes: true };
-  const asking = statusCommand(options, output, { listener, clock, signal });
+  const asking = statusCommand(options, output, { listener, clock, tcpTable: unknown, signal });
   await heard.promise;
   await clock.advance(999);
   assert.equal(output.stdout, "");
@@ -276,4 +293,19 @@ Deno.test("statusCommand() tells a missing agent from an unfinished one on deman
       "HOST_CONNECT",
     ]);
   }
+});
+
+Deno.test("statusCommand() believes nobody but root that provisioning is finished", async () => {
+  const finished = (host: TcpHost) => {
+    host.answer = (_request, end) => end.write(answer(true));
+  };
+  const detailed = { detailedExitCodes: true };
+  const byRoot = await run(detailed, finished, (port) => listens(port, 0));
+  assert.deepEqual([byRoot.code, byRoot.printed], [0, ""]);
+  const byUser = await run(detailed, finished, (port) => listens(port, 0) + listens(port, 1000));
+  assert.equal(byUser.code, 4);
+  assert.match(byUser.printed, /belongs to user `1000`, which is not the agent\.\n$/);
+  const byNobody = await run({}, finished, (port) => listens(port + 1, 0));
+  assert.equal(byNobody.code, 1);
+  assert.match(byNobody.printed, /that answered is gone\.\n$/);
 });

@@ -1,4 +1,4 @@
-import type { SocketAddress } from "../../../domain/wire/mod.ts";
+import { listeningSockets } from "../../../runtime/tcp_table.ts";
 import { type Check, fail, fine, judge, type Problem, shellWord, warn } from "../check.ts";
 import type { Machine } from "../machine.ts";
 import type { Situation } from "../situation.ts";
@@ -17,8 +17,6 @@ const MOST_PROCESSES = 20_000;
 const MOST_DESCRIPTORS = 4_096;
 /** An agent that is well answers within milliseconds. */
 const ANSWER_LIMIT_MS = 1_000;
-/** State LISTEN in /proc/net/tcp. */
-const LISTENING = "0A";
 /** Names that agents of this kind have, cut as the kernel cuts them. */
 const AGENT_NAMES: ReadonlySet<string> = new Set([
   "azure-proxy-age",
@@ -40,7 +38,7 @@ export const listenerOwner: Check = {
       `/proc/${agent ?? "self"}/net/tcp`,
       LONGEST_TABLE_BYTES,
     ) ?? "";
-    const inodes = listeningInodes(table, listener);
+    const inodes = new Set(listeningSockets(table, listener).map(({ inode }) => inode));
     const where = `${listener.address}:${listener.port}`;
     if (inodes.size === 0) {
       return fail(`nobody listens on ${where}: callers of the endpoints are refused`, START);
@@ -70,20 +68,6 @@ function agentOrNull(situation: Situation): number | null {
   } catch {
     return null;
   }
-}
-
-/** Inodes of the sockets that listen there, on that address or on all. Source: proc_net_tcp(5). */
-export function listeningInodes(table: string, { address, port }: SocketAddress): Set<string> {
-  const hexPort = port.toString(16).toUpperCase().padStart(4, "0");
-  const hexAddress = address.split(".").reverse()
-    .map((part) => Number(part).toString(16).toUpperCase().padStart(2, "0")).join("");
-  const inodes = new Set<string>();
-  for (const line of table.split("\n")) {
-    const [, local = "", , state, , , , , , inode] = line.trim().split(/\s+/);
-    if (state !== LISTENING || inode === undefined) continue;
-    if (local === `${hexAddress}:${hexPort}` || local === `00000000:${hexPort}`) inodes.add(inode);
-  }
-  return inodes;
 }
 
 async function holdsSocket(

@@ -1,8 +1,6 @@
-import assert from "node:assert/strict";
 import {
   controlSocket,
   listenerOwner,
-  listeningInodes,
   otherAgents,
   runningVersion,
   serviceUnit,
@@ -11,22 +9,6 @@ import { checkTests } from "../../../../fakes/doctor_cases.ts";
 import { AGENT_PID, type FakeMachine, goodRedirection } from "../../../../fakes/fake_machine.ts";
 
 const good = goodRedirection();
-const ADDRESS = { address: "127.0.0.1", port: 3080 };
-
-Deno.test("listeningInodes() finds who listens on the address or on all, and nobody else", () => {
-  const line = (local: string, state: string, inode: number) =>
-    `   0: ${local} 00000000:0000 ${state} 00000000:00000000 00:00000000 00000000 0 0 ${inode} 1 0`;
-  const table = [
-    "  sl  local_address",
-    line("0100007F:0C08", "0A", 1),
-    line("00000000:0C08", "0A", 2),
-    line("0100007F:0C08", "01", 3),
-    line("0100007F:0C09", "0A", 4),
-    line("0200007F:0C08", "0A", 5),
-    "",
-  ].join("\n");
-  assert.deepEqual([...listeningInodes(table, ADDRESS)], ["1", "2"]);
-});
 
 function portOf(machine: FakeMachine, pid: number, name: string): void {
   machine.files.delete(`/proc/${AGENT_PID}/fd/4`);
