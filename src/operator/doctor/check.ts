@@ -45,6 +45,10 @@ export function fail(found: string, remedy: string): Problem {
   return { outcome: "FAIL", found, remedy };
 }
 
+/** Remedies of many. */
+export const START = "start the agent: systemctl start azure-proxy-agent";
+export const RESTART = "restart the agent: systemctl restart azure-proxy-agent";
+
 /** A path or name as one word of a shell's command line, so that a remedy can be pasted. */
 export function shellWord(text: string): string {
   return /^[\w./:@%+,=-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;

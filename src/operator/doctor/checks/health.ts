@@ -1,8 +1,16 @@
-import { type Check, fail, fine, judge, type Problem, shellWord, warn } from "../check.ts";
+import {
+  type Check,
+  fail,
+  fine,
+  judge,
+  type Problem,
+  RESTART,
+  shellWord,
+  START,
+  warn,
+} from "../check.ts";
 import { MODULES, type Situation } from "../situation.ts";
 
-const START = "start the agent: systemctl start azure-proxy-agent";
-const RESTART = "restart the agent: systemctl restart azure-proxy-agent";
 /** The document is written each minute. */
 const FRESH_MS = 150_000;
 /** Polls that may be missed before it is told, beside the time of one. */

@@ -1,10 +1,18 @@
 import { listeningSockets } from "../../../runtime/tcp_table.ts";
-import { type Check, fail, fine, judge, type Problem, shellWord, warn } from "../check.ts";
+import {
+  type Check,
+  fail,
+  fine,
+  judge,
+  type Problem,
+  RESTART,
+  shellWord,
+  START,
+  warn,
+} from "../check.ts";
 import type { Machine } from "../machine.ts";
 import type { Situation } from "../situation.ts";
 
-const START = "start the agent: systemctl start azure-proxy-agent";
-const RESTART = "restart the agent: systemctl restart azure-proxy-agent";
 const UNIT = "azure-proxy-agent.service";
 const ROOT_UID = 0;
 const GROUP_AND_OTHERS = 0o077;

@@ -8,6 +8,7 @@ import {
   ownCommand,
   type Problem,
   shellWord,
+  START,
   warn,
 } from "../check.ts";
 import { ruleFilesOf } from "./files.ts";
@@ -76,7 +77,7 @@ export const auditChain: Check = {
     if (await machine.facts(current) === null) {
       return warn(
         `there is no audit log at ${current}`,
-        "start the agent: systemctl start azure-proxy-agent",
+        START,
       );
     }
     let bytes = 0;

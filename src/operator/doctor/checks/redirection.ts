@@ -5,7 +5,9 @@ import {
   judge,
   ownCommand,
   type Problem,
+  RESTART,
   shellWord,
+  START,
   warn,
 } from "../check.ts";
 import type { PlacedProgram } from "../machine.ts";
@@ -13,8 +15,6 @@ import type { Situation } from "../situation.ts";
 
 /** A heartbeat that is older makes the kernel let audited targets through. */
 const HEARTBEAT_STALE_MS = 5_000;
-const START = "start the agent: systemctl start azure-proxy-agent";
-const RESTART = "restart the agent: systemctl restart azure-proxy-agent";
 /** Attach points whose programs can change where a connection goes. */
 const DECIDING_POINTS: ReadonlySet<string> = new Set(["connect4", "connect6"]);
 
