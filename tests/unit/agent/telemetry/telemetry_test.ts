@@ -221,6 +221,20 @@ test("Telemetry is stopped while a host takes its time, and keeps the events", a
   assert.equal(stand.health.at(-1), "STOPPED TELEMETRY_STOPPED");
 });
 
+test("Telemetry goes on with a backlog as soon as a crowd of events is on the disk", async (stand) => {
+  stand.failure = DOWN;
+  stand.emit(...Array.from({ length: 400 }, (_, i) => `${i} ${"x".repeat(3000)}`));
+  await stand.pass(INTERVAL_MS);
+  stand.failure = null;
+  stand.answerAfterMs = 1000;
+  await stand.pass(20_000);
+  const before = stand.attempts;
+  stand.emit(...Array.from({ length: 600 }, () => "crowd"));
+  await stand.pass(10_000);
+  assert.equal(stand.recorder.waiting, 0);
+  assert.ok(stand.attempts >= before + 8, `${before} ${stand.attempts}`);
+});
+
 test("Telemetry tells what waits, in memory and on disk", async (stand) => {
   stand.failure = DOWN;
   stand.emit("a", "b");
