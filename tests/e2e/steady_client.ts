@@ -12,6 +12,8 @@ export interface SteadyOptions {
   /** Whether each request has a connection of its own. */
   readonly fresh: boolean;
   readonly limitMs?: number;
+  /** Whether requests that are late are left out; else they follow at once. Default true. */
+  readonly slots?: boolean;
 }
 
 /** What a steady client lived through. */

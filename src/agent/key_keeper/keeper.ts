@@ -226,9 +226,10 @@ export class KeyKeeper implements Part {
     let wanted = false;
     while (!signal.aborted) {
       this.#beat();
+      const polledMs = this.#options.clock.monotonicMs();
       // A wish that a failed poll could not fulfil goes over to the next one.
       wanted = !await this.#poll(health, signal, wanted) && wanted;
-      wanted = await this.#waitForNext(signal) || wanted;
+      wanted = await this.#waitForNext(signal, polledMs) || wanted;
     }
     this.pulse.rest();
     await watching;
@@ -281,8 +282,8 @@ export class KeyKeeper implements Part {
   }
 
   /** Returns whether the next poll was asked for. */
-  async #waitForNext(signal: AbortSignal): Promise<boolean> {
-    this.#timer.begin(this.#channel === CHANNEL_UNKNOWN);
+  async #waitForNext(signal: AbortSignal, polledMs: number): Promise<boolean> {
+    this.#timer.begin(this.#channel === CHANNEL_UNKNOWN, polledMs);
     while (await this.#timer.wait(signal) === "woken") {
       if (!this.isLatchedState()) return true;
       // In a settled state the question is answered without the host. Source: wire-protocol 4.1.

@@ -29,12 +29,18 @@ export class PollTimer {
     this.#sleep.abort();
   }
 
-  /** A wait begins now. `frequent`: the host was not heard yet. */
-  begin(frequent: boolean): void {
+  /**
+   * A wait begins now. The interval counts from the beginning of the last poll, so that what a poll takes does not add to
+   * it; half of it is always waited, however long the poll took.
+   *
+   * @param frequent the host was not heard yet
+   * @param polledMs when the last poll began, by the monotonic clock
+   */
+  begin(frequent: boolean, polledMs: number): void {
     const nowMs = this.#clock.monotonicMs();
     const isYoung = nowMs < FREQUENT_FOR_MS;
     const waitMs = frequent && isYoung ? Math.min(FREQUENT_MS, this.#intervalMs) : this.#intervalMs;
-    this.#endMs = nowMs + waitMs;
+    this.#endMs = Math.max(polledMs + waitMs, nowMs + waitMs / 2);
   }
 
   /** Ends the wait early, or the next one if none is under way. */

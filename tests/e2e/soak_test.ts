@@ -1,0 +1,174 @@
+/**
+ * The agent under a steady load while its policy changes all the time: no answer but the right one, and neither memory
+ * nor descriptors grow. SOAK_MINUTES sets how long: 30 is the figure to publish, the gate runs one.
+ */
+import assert from "node:assert/strict";
+import { activeEpoch, grants, type HostItems, tellHost } from "./policy_change.ts";
+import {
+  descriptorCount,
+  e2eTest,
+  IMDS,
+  INSTANCE,
+  memoryKb,
+  NOBODY,
+  pause,
+  type Scene,
+  VERSIONS,
+  WIRESERVER,
+} from "./scene.ts";
+import { SteadyClient, type SteadyReport } from "./steady_client.ts";
+
+const MINUTES = Number(Deno.env.get("SOAK_MINUTES") ?? 1);
+const SAMPLE_MS = 1_000;
+/** Twice as often as the agent asks, so that each poll brings a policy. */
+const CHANGE_MS = 500;
+const FILLING = 200;
+const TOKEN = "/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://x";
+
+/** Who asks, together 500 requests a second, and the only outcome that is right. */
+const CLIENTS = [
+  { to: WIRESERVER, target: VERSIONS, rate: 150, fresh: false, user: undefined, right: "200" },
+  { to: IMDS, target: INSTANCE, rate: 150, fresh: false, user: NOBODY, right: "200" },
+  { to: IMDS, target: INSTANCE, rate: 75, fresh: true, user: NOBODY, right: "200" },
+  { to: WIRESERVER, target: VERSIONS, rate: 75, fresh: true, user: undefined, right: "200" },
+  { to: IMDS, target: TOKEN, rate: 50, fresh: false, user: NOBODY, right: "403" },
+] as const;
+const RATE = CLIENTS.reduce((sum, { rate }) => sum + rate, 0);
+
+/** The first third is for warming up; what grows later is judged over the rest. */
+const JUDGED_PART = 2 / 3;
+/**
+ * What the straight line through the samples may rise by in the judged part. Twenty minutes are enough to tell a leak from
+ * the heap's own breathing; in less than a minute a leak of 200 bytes a request would still show.
+ */
+const ALLOWED = MINUTES >= 30
+  ? { memoryKb: 1_024, descriptors: 0.5 }
+  : { memoryKb: 12_288, descriptors: 4 };
+
+interface Sample {
+  readonly atS: number;
+  readonly memoryKb: number;
+  readonly descriptors: number;
+}
+
+/** Rules that always say the same of these clients, in words that are never the same. */
+function policy(round: number): HostItems {
+  const fill = Array.from({ length: FILLING }, (_, index) => ({
+    path: `/metadata/round${round}/${index}`,
+    to: { userName: `user${index}` },
+  }));
+  const item = (name: string, path: string, userName: string) => ({
+    id: `${name}-${round}`,
+    mode: "enforce",
+    defaultAccess: "deny",
+    rules: grants({ path, to: { userName } }, ...fill),
+  });
+  return {
+    imds: item("imds", "/metadata/instance", "nobody"),
+    wireserver: item("wireserver", "/", "root"),
+  };
+}
+
+async function startClients(scene: Scene): Promise<SteadyClient[]> {
+  const clients: SteadyClient[] = [];
+  for (const { to, target, rate, fresh, user } of CLIENTS) {
+    const options = { to: [to, 80], target, rate, fresh, slots: false } as const;
+    clients.push(await SteadyClient.start(scene, options, user && { user }));
+  }
+  return clients;
+}
+
+/** Changes the policy and looks at the agent's process until the time is over. */
+async function watch(scene: Scene, pid: number, durationMs: number): Promise<Sample[]> {
+  const samples: Sample[] = [];
+  const startedAt = performance.now();
+  let sampledAt = -Infinity;
+  for (let round = 1;; round++) {
+    const now = performance.now() - startedAt;
+    if (now >= durationMs) return samples;
+    if (now - sampledAt >= SAMPLE_MS) {
+      sampledAt = now;
+      samples.push({
+        atS: now / 1000,
+        memoryKb: memoryKb(pid, "VmRSS"),
+        descriptors: descriptorCount(pid),
+      });
+    }
+    await tellHost(scene, policy(round));
+    await pause(CHANGE_MS);
+  }
+}
+
+/** What the straight line of least squares through the values rises by from the first sample to the last. */
+function rise(samples: readonly Sample[], of: (sample: Sample) => number): number {
+  const mean = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length;
+  const atS = mean(samples.map((sample) => sample.atS));
+  const value = mean(samples.map(of));
+  let covariance = 0;
+  let variance = 0;
+  for (const sample of samples) {
+    covariance += (sample.atS - atS) * (of(sample) - value);
+    variance += (sample.atS - atS) ** 2;
+  }
+  const spanS = (samples.at(-1)?.atS ?? 0) - (samples[0]?.atS ?? 0);
+  return covariance / variance * spanS;
+}
+
+function assertRight(reports: readonly SteadyReport[]): void {
+  for (const [index, { counts }] of reports.entries()) {
+    const { right } = CLIENTS[index] as typeof CLIENTS[number];
+    assert.deepEqual(Object.keys(counts), [right], JSON.stringify(CLIENTS[index]));
+  }
+}
+
+e2eTest(
+  `${MINUTES} min of ${RATE} requests/s with a new policy each second: no error, nothing grows`,
+  { limitMs: MINUTES * 60_000 + 60_000, simulatorArgs: ["--journal", "1000"] },
+  async (scene) => {
+    const { world } = scene;
+    const pid = world.agentPid as number;
+    await tellHost(scene, policy(0));
+    await pause(3_000);
+    const epoch = await activeEpoch(scene);
+    const clients = await startClients(scene);
+    const startedAt = performance.now();
+
+    const samples = await watch(scene, pid, MINUTES * 60_000);
+
+    const reports = await Promise.all(clients.map((client) => client.end()));
+    const seconds = (performance.now() - startedAt) / 1000;
+    const reloads = await activeEpoch(scene) - epoch;
+    const asked = reports.reduce(
+      (sum, { counts }) => sum + (counts["200"] ?? 0) + (counts["403"] ?? 0),
+      0,
+    );
+    const judged = samples.slice(Math.floor(samples.length * (1 - JUDGED_PART)));
+    const riseKb = rise(judged, (sample) => sample.memoryKb);
+    const riseDescriptors = rise(judged, (sample) => sample.descriptors);
+    const round = (value: number) => Math.round(value * 100) / 100;
+    console.log(JSON.stringify({
+      minutes: MINUTES,
+      requestsPerSecond: round(asked / seconds),
+      reloadsPerSecond: round(reloads / seconds),
+      judgedS: round((judged.at(-1)?.atS ?? 0) - (judged[0]?.atS ?? 0)),
+      memoryKb: { first: judged[0]?.memoryKb, last: judged.at(-1)?.memoryKb, rise: round(riseKb) },
+      descriptors: {
+        first: judged[0]?.descriptors,
+        last: judged.at(-1)?.descriptors,
+        rise: round(riseDescriptors),
+      },
+      p99Ms: reports.map(({ p99Ms }) => round(p99Ms ?? NaN)),
+      longestMs: reports.map(({ maxMs }) => round(maxMs ?? NaN)),
+    }));
+
+    assertRight(reports);
+    const { imds, wireserver } = await scene.verdicts();
+    assert.deepEqual([imds.unsigned, imds.bad, imds.refused], [0, 0, 0]);
+    assert.deepEqual([wireserver.unsigned, wireserver.bad, wireserver.refused], [0, 0, 0]);
+    assert.ok(asked / seconds > RATE * 0.9, `${asked} requests in ${seconds} s`);
+    assert.ok(reloads / seconds > 0.7, `${reloads} policies in ${seconds} s`);
+    assert.ok(riseKb < ALLOWED.memoryKb, `memory rises by ${riseKb} kB`);
+    assert.ok(riseDescriptors < ALLOWED.descriptors, `descriptors rise by ${riseDescriptors}`);
+    assert.equal(world.agentPid, pid);
+  },
+);
