@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes the executable: kernel programs, one bundle of the code, and both beside each other in build/dist.
+# Makes the executable: kernel programs, the bundled code, and both beside each other in build/dist.
 #
 #   ./compile.sh [--target x64|arm64] [--output FOLDER]
 #
@@ -69,13 +69,14 @@ mkdir -p build "$output"
 work=$(mktemp -d -p build)
 trap 'rm -rf "$work"' EXIT
 
+# Split, so that a command reads no more than it needs.
 echo "bundling main.ts with Deno $version"
-"${deno[@]}" bundle --quiet "${locked[@]}" --output "$work/$name.js" main.ts
+"${deno[@]}" bundle --quiet "${locked[@]}" --code-splitting --outdir "$work/code" main.ts
 
 # No code cache: the executable would read it from a file of a known name in /tmp, which anybody could have put there.
 echo "compiling for $triple"
 "${deno[@]}" compile --quiet --no-check --no-config --no-lock --no-code-cache --allow-all \
-	--target "$triple" --output "$work/$name" "$work/$name.js" ||
+	--target "$triple" --output "$work/$name" "$work/code/main.js" ||
 	fail "deno compile made no executable" \
 		"if its base could not be fetched, set DENORT_BIN to a denort for $triple (see README, Install)"
 
