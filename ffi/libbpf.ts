@@ -5,61 +5,66 @@
 import { ErrnoError } from "./errno.ts";
 import { Fd } from "./handle.ts";
 import type { Libc } from "./libc.ts";
+import { type Bound, openLibrary, type Wanted } from "./library.ts";
 import { cString, StructBuffer } from "./struct.ts";
 
-const SYMBOLS = {
-  // int libbpf_set_strict_mode(enum libbpf_strict_mode mode)
-  libbpf_set_strict_mode: { parameters: ["u32"], result: "i32" },
-  // libbpf_print_fn_t libbpf_set_print(libbpf_print_fn_t fn)
-  libbpf_set_print: { parameters: ["function"], result: "pointer" },
-  // struct bpf_object *bpf_object__open_mem(const void *buf, size_t size, const struct bpf_object_open_opts *opts)
-  bpf_object__open_mem: { parameters: ["buffer", "usize", "pointer"], result: "pointer" },
-  // int bpf_object__load(struct bpf_object *obj)
-  bpf_object__load: { parameters: ["pointer"], result: "i32" },
-  // void bpf_object__close(struct bpf_object *obj)
-  bpf_object__close: { parameters: ["pointer"], result: "void" },
-  // struct bpf_map *bpf_object__find_map_by_name(const struct bpf_object *obj, const char *name)
-  bpf_object__find_map_by_name: { parameters: ["pointer", "buffer"], result: "pointer" },
-  // struct bpf_program *bpf_object__find_program_by_name(const struct bpf_object *obj, const char *name)
-  bpf_object__find_program_by_name: { parameters: ["pointer", "buffer"], result: "pointer" },
-  // int bpf_map__fd(const struct bpf_map *map)
-  bpf_map__fd: { parameters: ["pointer"], result: "i32" },
-  // int bpf_map__reuse_fd(struct bpf_map *map, int fd)
-  bpf_map__reuse_fd: { parameters: ["pointer", "i32"], result: "i32" },
-  // int bpf_program__fd(const struct bpf_program *prog)
-  bpf_program__fd: { parameters: ["pointer"], result: "i32" },
-  // int bpf_link_create(int prog_fd, int target_fd, enum bpf_attach_type type, const struct bpf_link_create_opts *opts)
-  bpf_link_create: { parameters: ["i32", "i32", "u32", "pointer"], result: "i32" },
-  // int bpf_link_update(int link_fd, int new_prog_fd, const struct bpf_link_update_opts *opts)
-  bpf_link_update: { parameters: ["i32", "i32", "pointer"], result: "i32" },
-  // int bpf_link_detach(int link_fd)
-  bpf_link_detach: { parameters: ["i32"], result: "i32" },
-  // int bpf_obj_pin(int fd, const char *pathname)
-  bpf_obj_pin: { parameters: ["i32", "buffer"], result: "i32" },
-  // int bpf_obj_get(const char *pathname)
-  bpf_obj_get: { parameters: ["buffer"], result: "i32" },
-  // int bpf_obj_get_info_by_fd(int fd, void *info, __u32 *length)
-  bpf_obj_get_info_by_fd: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
-  // int bpf_prog_get_fd_by_id(__u32 id)
-  bpf_prog_get_fd_by_id: { parameters: ["u32"], result: "i32" },
-  // int bpf_prog_query(int target_fd, enum bpf_attach_type type, __u32 query_flags, __u32 *attach_flags, __u32 *prog_ids, __u32 *prog_cnt)
-  bpf_prog_query: {
-    parameters: ["i32", "u32", "u32", "buffer", "buffer", "buffer"],
-    result: "i32",
+const FUNCTIONS = {
+  hot: {
+    // int bpf_map_lookup_elem(int fd, const void *key, void *value)
+    bpf_map_lookup_elem: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
   },
-  // int bpf_map_lookup_elem(int fd, const void *key, void *value)
-  bpf_map_lookup_elem: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
-  // int bpf_map_update_elem(int fd, const void *key, const void *value, __u64 flags)
-  bpf_map_update_elem: { parameters: ["i32", "buffer", "buffer", "u64"], result: "i32" },
-  // int bpf_map_delete_elem(int fd, const void *key)
-  bpf_map_delete_elem: { parameters: ["i32", "buffer"], result: "i32" },
-  // int bpf_map_get_next_key(int fd, const void *key, void *next)
-  bpf_map_get_next_key: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
-  // int libbpf_num_possible_cpus(void)
-  libbpf_num_possible_cpus: { parameters: [], result: "i32" },
-} as const satisfies Deno.ForeignLibraryInterface;
+  rare: {
+    // int libbpf_set_strict_mode(enum libbpf_strict_mode mode)
+    libbpf_set_strict_mode: { parameters: ["u32"], result: "i32" },
+    // libbpf_print_fn_t libbpf_set_print(libbpf_print_fn_t fn)
+    libbpf_set_print: { parameters: ["function"], result: "pointer" },
+    // struct bpf_object *bpf_object__open_mem(const void *buf, size_t size, const struct bpf_object_open_opts *opts)
+    bpf_object__open_mem: { parameters: ["buffer", "usize", "pointer"], result: "pointer" },
+    // int bpf_object__load(struct bpf_object *obj)
+    bpf_object__load: { parameters: ["pointer"], result: "i32" },
+    // void bpf_object__close(struct bpf_object *obj)
+    bpf_object__close: { parameters: ["pointer"], result: "void" },
+    // struct bpf_map *bpf_object__find_map_by_name(const struct bpf_object *obj, const char *name)
+    bpf_object__find_map_by_name: { parameters: ["pointer", "buffer"], result: "pointer" },
+    // struct bpf_program *bpf_object__find_program_by_name(const struct bpf_object *obj, const char *name)
+    bpf_object__find_program_by_name: { parameters: ["pointer", "buffer"], result: "pointer" },
+    // int bpf_map__fd(const struct bpf_map *map)
+    bpf_map__fd: { parameters: ["pointer"], result: "i32" },
+    // int bpf_map__reuse_fd(struct bpf_map *map, int fd)
+    bpf_map__reuse_fd: { parameters: ["pointer", "i32"], result: "i32" },
+    // int bpf_program__fd(const struct bpf_program *prog)
+    bpf_program__fd: { parameters: ["pointer"], result: "i32" },
+    // int bpf_link_create(int prog_fd, int target_fd, enum bpf_attach_type type, const struct bpf_link_create_opts *opts)
+    bpf_link_create: { parameters: ["i32", "i32", "u32", "pointer"], result: "i32" },
+    // int bpf_link_update(int link_fd, int new_prog_fd, const struct bpf_link_update_opts *opts)
+    bpf_link_update: { parameters: ["i32", "i32", "pointer"], result: "i32" },
+    // int bpf_link_detach(int link_fd)
+    bpf_link_detach: { parameters: ["i32"], result: "i32" },
+    // int bpf_obj_pin(int fd, const char *pathname)
+    bpf_obj_pin: { parameters: ["i32", "buffer"], result: "i32" },
+    // int bpf_obj_get(const char *pathname)
+    bpf_obj_get: { parameters: ["buffer"], result: "i32" },
+    // int bpf_obj_get_info_by_fd(int fd, void *info, __u32 *length)
+    bpf_obj_get_info_by_fd: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
+    // int bpf_prog_get_fd_by_id(__u32 id)
+    bpf_prog_get_fd_by_id: { parameters: ["u32"], result: "i32" },
+    // int bpf_prog_query(int target_fd, enum bpf_attach_type type, __u32 query_flags, __u32 *attach_flags, __u32 *prog_ids, __u32 *prog_cnt)
+    bpf_prog_query: {
+      parameters: ["i32", "u32", "u32", "buffer", "buffer", "buffer"],
+      result: "i32",
+    },
+    // int bpf_map_update_elem(int fd, const void *key, const void *value, __u64 flags)
+    bpf_map_update_elem: { parameters: ["i32", "buffer", "buffer", "u64"], result: "i32" },
+    // int bpf_map_delete_elem(int fd, const void *key)
+    bpf_map_delete_elem: { parameters: ["i32", "buffer"], result: "i32" },
+    // int bpf_map_get_next_key(int fd, const void *key, void *next)
+    bpf_map_get_next_key: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
+    // int libbpf_num_possible_cpus(void)
+    libbpf_num_possible_cpus: { parameters: [], result: "i32" },
+  },
+} as const satisfies Wanted;
 
-type Symbols = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
+type Symbols = Bound<typeof FUNCTIONS>;
 
 const LIBRARY_NAMES = ["libbpf.so.1", "libbpf.so.0"];
 /** All strict modes: errors are returned as negative numbers by version 0 as well. */
@@ -231,7 +236,7 @@ export class Libbpf {
 
   constructor(libc: Libc, onMessage: (level: LibbpfLevel, text: string) => void) {
     this.#libc = libc;
-    this.#symbols = openLibrary();
+    this.#symbols = openLibbpf();
     this.#print = new Deno.UnsafeCallback(
       { parameters: ["i32", "pointer", "pointer"], result: "i32" },
       (level, format, argumentList) => {
@@ -401,11 +406,11 @@ export class Libbpf {
   }
 }
 
-function openLibrary(): Symbols {
+function openLibbpf(): Symbols {
   const failures: string[] = [];
   for (const name of LIBRARY_NAMES) {
     try {
-      return Deno.dlopen(name, SYMBOLS).symbols;
+      return openLibrary(name, FUNCTIONS);
     } catch (error) {
       failures.push(error instanceof Error ? error.message : String(error));
     }

@@ -4,52 +4,57 @@
  */
 import { ErrnoError } from "./errno.ts";
 import { Fd } from "./handle.ts";
+import { openLibrary, type Wanted } from "./library.ts";
 import { cString, StructBuffer } from "./struct.ts";
 
-const SYMBOLS = {
-  // int *__errno_location(void)
-  __errno_location: { parameters: [], result: "pointer" },
-  // int close(int fd)
-  close: { parameters: ["i32"], result: "i32" },
-  // int fcntl(int fd, int command, int argument)
-  fcntl: { parameters: ["i32", "i32", "i32"], result: "i32" },
-  // int openat(int dirfd, const char *path, int flags, ...)
-  openat: { parameters: ["i32", "buffer", "i32", "u32"], result: "i32" },
-  // int mount(const char *source, const char *target, const char *type, unsigned long flags, const void *data)
-  mount: { parameters: ["buffer", "buffer", "buffer", "u64", "buffer"], result: "i32" },
-  // int umount2(const char *target, int flags)
-  umount2: { parameters: ["buffer", "i32"], result: "i32" },
-  // int statfs(const char *path, struct statfs *buf)
-  statfs: { parameters: ["buffer", "buffer"], result: "i32" },
-  // int socket(int domain, int type, int protocol)
-  socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
-  // int connect(int fd, const struct sockaddr *to, socklen_t length)
-  connect: { parameters: ["i32", "buffer", "u32"], result: "i32" },
-  // int getsockname(int fd, struct sockaddr *name, socklen_t *length)
-  getsockname: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
-  // int getpeername(int fd, struct sockaddr *name, socklen_t *length)
-  getpeername: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
-  // int getsockopt(int fd, int level, int name, void *value, socklen_t *length)
-  getsockopt: { parameters: ["i32", "i32", "i32", "buffer", "buffer"], result: "i32" },
-  // ssize_t sendto(int fd, const void *data, size_t length, int flags, const struct sockaddr *to, socklen_t length)
-  sendto: { parameters: ["i32", "buffer", "usize", "i32", "buffer", "u32"], result: "isize" },
-  // int clock_gettime(clockid_t clock, struct timespec *time)
-  clock_gettime: { parameters: ["i32", "buffer"], result: "i32" },
-  // int adjtimex(struct timex *state)
-  adjtimex: { parameters: ["buffer"], result: "i32" },
-  // int getrlimit(int resource, struct rlimit *limit)
-  getrlimit: { parameters: ["i32", "buffer"], result: "i32" },
-  // int setrlimit(int resource, const struct rlimit *limit)
-  setrlimit: { parameters: ["i32", "buffer"], result: "i32" },
-  // int vsnprintf(char *text, size_t size, const char *format, va_list arguments)
-  vsnprintf: { parameters: ["buffer", "usize", "pointer", "pointer"], result: "i32" },
-  // int fstatat(int dirfd, const char *path, struct stat *buf, int flags)
-  fstatat: { parameters: ["i32", "buffer", "buffer", "i32"], result: "i32" },
-  // ssize_t read(int fd, void *buffer, size_t count)
-  read: { parameters: ["i32", "buffer", "usize"], result: "isize" },
-  // ssize_t readlinkat(int dirfd, const char *path, char *buffer, size_t size)
-  readlinkat: { parameters: ["i32", "buffer", "buffer", "usize"], result: "isize" },
-} as const satisfies Deno.ForeignLibraryInterface;
+const FUNCTIONS = {
+  hot: {
+    // int *__errno_location(void)
+    __errno_location: { parameters: [], result: "pointer" },
+    // int close(int fd)
+    close: { parameters: ["i32"], result: "i32" },
+    // int openat(int dirfd, const char *path, int flags, ...)
+    openat: { parameters: ["i32", "buffer", "i32", "u32"], result: "i32" },
+    // int fstatat(int dirfd, const char *path, struct stat *buf, int flags)
+    fstatat: { parameters: ["i32", "buffer", "buffer", "i32"], result: "i32" },
+    // ssize_t read(int fd, void *buffer, size_t count)
+    read: { parameters: ["i32", "buffer", "usize"], result: "isize" },
+    // ssize_t readlinkat(int dirfd, const char *path, char *buffer, size_t size)
+    readlinkat: { parameters: ["i32", "buffer", "buffer", "usize"], result: "isize" },
+  },
+  rare: {
+    // int fcntl(int fd, int command, int argument)
+    fcntl: { parameters: ["i32", "i32", "i32"], result: "i32" },
+    // int mount(const char *source, const char *target, const char *type, unsigned long flags, const void *data)
+    mount: { parameters: ["buffer", "buffer", "buffer", "u64", "buffer"], result: "i32" },
+    // int umount2(const char *target, int flags)
+    umount2: { parameters: ["buffer", "i32"], result: "i32" },
+    // int statfs(const char *path, struct statfs *buf)
+    statfs: { parameters: ["buffer", "buffer"], result: "i32" },
+    // int socket(int domain, int type, int protocol)
+    socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
+    // int connect(int fd, const struct sockaddr *to, socklen_t length)
+    connect: { parameters: ["i32", "buffer", "u32"], result: "i32" },
+    // int getsockname(int fd, struct sockaddr *name, socklen_t *length)
+    getsockname: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
+    // int getpeername(int fd, struct sockaddr *name, socklen_t *length)
+    getpeername: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
+    // int getsockopt(int fd, int level, int name, void *value, socklen_t *length)
+    getsockopt: { parameters: ["i32", "i32", "i32", "buffer", "buffer"], result: "i32" },
+    // ssize_t sendto(int fd, const void *data, size_t length, int flags, const struct sockaddr *to, socklen_t length)
+    sendto: { parameters: ["i32", "buffer", "usize", "i32", "buffer", "u32"], result: "isize" },
+    // int clock_gettime(clockid_t clock, struct timespec *time)
+    clock_gettime: { parameters: ["i32", "buffer"], result: "i32" },
+    // int adjtimex(struct timex *state)
+    adjtimex: { parameters: ["buffer"], result: "i32" },
+    // int getrlimit(int resource, struct rlimit *limit)
+    getrlimit: { parameters: ["i32", "buffer"], result: "i32" },
+    // int setrlimit(int resource, const struct rlimit *limit)
+    setrlimit: { parameters: ["i32", "buffer"], result: "i32" },
+    // int vsnprintf(char *text, size_t size, const char *format, va_list arguments)
+    vsnprintf: { parameters: ["buffer", "usize", "pointer", "pointer"], result: "i32" },
+  },
+} as const satisfies Wanted;
 
 /** Name look-ups may wait for a directory server: they run on a thread of their own. */
 const LOOKUP_SYMBOLS = {
@@ -153,9 +158,8 @@ export interface PasswdEntry {
 
 /** The C library. One instance per program; the library itself stays loaded. */
 export class Libc {
-  readonly #library = Deno.dlopen("libc.so.6", SYMBOLS);
   readonly #lookups = Deno.dlopen("libc.so.6", LOOKUP_SYMBOLS);
-  readonly #c = this.#library.symbols;
+  readonly #c = openLibrary("libc.so.6", FUNCTIONS);
   readonly #stat = new StructBuffer(STAT_BYTES);
   readonly #length = new StructBuffer(4);
   readonly #time = new StructBuffer(16);
