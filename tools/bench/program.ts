@@ -1,4 +1,11 @@
-import { denoEnvironment, LOCKED, runCommand, SetupError, withProgress } from "../setup/mod.ts";
+import {
+  BOUNDED_HEAP,
+  denoEnvironment,
+  LOCKED,
+  runCommand,
+  SetupError,
+  withProgress,
+} from "../setup/mod.ts";
 import { sourceProgram } from "../sandbox/world.ts";
 import type { BenchOptions } from "./options.ts";
 
@@ -17,8 +24,8 @@ export async function programOf(program: BenchOptions["program"]): Promise<reado
   await withProgress("bundling the agent", async () => {
     const { code, tail } = await runCommand(
       [
-        ...[Deno.execPath(), "bundle", "--quiet", ...LOCKED],
-        ...["--code-splitting", "--outdir", BUNDLE, "main.ts"],
+        Deno.execPath(),
+        ...["bundle", "--quiet", ...LOCKED, "--code-splitting", "--outdir", BUNDLE, "main.ts"],
       ],
       { limitMs: BUNDLE_LIMIT_MS, env: denoEnvironment() },
     );
@@ -26,5 +33,8 @@ export async function programOf(program: BenchOptions["program"]): Promise<reado
       throw SetupError.of(`the agent could not be bundled: ${tail}`, "measure with --source");
     }
   });
-  return [Deno.execPath(), "run", "-A", "--no-config", "--no-lock", `${Deno.cwd()}/${BUNDLE}/main.js`];
+  return [
+    ...[Deno.execPath(), "run", "-A", BOUNDED_HEAP, "--no-config", "--no-lock"],
+    `${Deno.cwd()}/${BUNDLE}/main.js`,
+  ];
 }

@@ -1,4 +1,4 @@
-import { denoEnvironment, LOCKED } from "../setup/mod.ts";
+import { BOUNDED_HEAP, denoEnvironment, LOCKED } from "../setup/mod.ts";
 import { type RunOptions, Sandbox } from "./mod.ts";
 import { SimulatorControl } from "./simulator_control.ts";
 
@@ -26,7 +26,7 @@ const LOG_HEADER_CHARACTERS = 34;
 /** The program out of this source tree. What it imports has been fetched: it never asks the registry about it again. */
 export function sourceProgram(): readonly string[] {
   const main = new URL("../../main.ts", import.meta.url).pathname;
-  return [Deno.execPath(), "run", "-A", "--cached-only", ...LOCKED, main];
+  return [Deno.execPath(), "run", "-A", BOUNDED_HEAP, "--cached-only", ...LOCKED, main];
 }
 
 /** A sandbox with a running simulator on the host's side and an agent, started and stopped at will, on the VM's. */

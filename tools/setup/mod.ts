@@ -9,7 +9,7 @@
  */
 export { type CommandOptions, type CommandOutcome, runCommand } from "./command.ts";
 export { explain, Interrupted, type Problem, runTool, SetupError } from "./failure.ts";
-export { denoEnvironment, fetchModules, LOCKED } from "./modules.ts";
+export { BOUNDED_HEAP, denoEnvironment, fetchModules, LOCKED } from "./modules.ts";
 export { ensureTools } from "./package_manager.ts";
 export {
   bpftoolPath,

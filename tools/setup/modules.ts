@@ -9,6 +9,9 @@ const OLDEST_DENO = [2, 7, 14] as const;
 /** Options that hold a Deno command to the versions and checksums of the lock file. */
 export const LOCKED: readonly string[] = ["--lock=deno.lock", "--frozen"];
 
+/** Keeps the agent's heap near what it holds. As in compile.sh and deno.json; why: docs/adr/0018-bounded-heap.md. */
+export const BOUNDED_HEAP = "--v8-flags=--max-semi-space-size=4,--heap-growing-percent=20";
+
 /**
  * Environment of every Deno that the tools start: certificates that an administrator added to the system count, as
  * networks that look into TLS need it.
