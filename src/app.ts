@@ -5,6 +5,7 @@ import {
   DecisionFeed,
   KeyAge,
   RequestMetrics,
+  RequestTrace,
   type Sources,
 } from "./agent/control/mod.ts";
 import { Exchange, HostClock, TcpHostChannel } from "./agent/host/mod.ts";
@@ -164,6 +165,8 @@ async function superviseAgent(
   const resolver = new Resolver(platform.inspector, platform.accounts);
   const requests = new RequestMetrics();
   const feed = new DecisionFeed(redact);
+  const trace = new RequestTrace(logger.child("proxy"), redact);
+  trace.isOn = config.enableHttpProxyTrace;
   const proxy = new Proxy({
     clock,
     hostClock,
@@ -172,7 +175,7 @@ async function superviseAgent(
     resolver,
     snapshot,
     audit,
-    observer: new ControlObserver(requests, feed, clock),
+    observer: new ControlObserver(requests, feed, trace, clock),
     upstream,
     localEndpoints: {
       provision: (headers, uid) => provision.answer(headers, uid),
@@ -214,6 +217,7 @@ async function superviseAgent(
     pollKeyStatusIntervalInSeconds: (next) => keeper.setPollInterval(next.pollKeyStatusIntervalMs),
     requestHeadTimeoutInSeconds: (next) => proxy.setTimeLimits(timeLimitsOf(next)),
     idleConnectionTimeoutInSeconds: (next) => proxy.setTimeLimits(timeLimitsOf(next)),
+    enableHttpProxyTrace: (next) => trace.isOn = next.enableHttpProxyTrace,
     maxConnectionsPerUser: changeLimits,
     maxConnectionsOfRoot: changeLimits,
     telemetryUpload: changeTelemetry,

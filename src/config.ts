@@ -120,11 +120,6 @@ export function decodeConfig(
   const reader = new KeyReader(members, context.environment);
   const config = readConfig(reader, context.namedFile);
   reader.warnUnknown();
-  if (config.enableHttpProxyTrace) {
-    reader.warnings.push(
-      "`enableHttpProxyTrace` changes nothing; watch requests with `inspect decisions` or `top`",
-    );
-  }
   const { errors, warnings, values } = reader;
   return errors.length > 0
     ? err({ errors, warnings })

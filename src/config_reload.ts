@@ -7,8 +7,6 @@ import type { Result } from "./runtime/result.ts";
 
 /** Lines about one file. */
 const MAX_LOGGED_PROBLEMS = 20;
-/** Keys of older files that change nothing, so that nobody has to restart for them. */
-const WITHOUT_EFFECT = ["enableHttpProxyTrace"];
 
 /** Where a configuration is read again, and who asks for it. */
 export interface ConfigSource {
@@ -93,7 +91,7 @@ export class ConfigReload implements Part {
   #apply(config: Config, values: readonly EffectiveValue[]): readonly string[] {
     const waiting: string[] = [];
     for (const { key, value } of values) {
-      if (value === this.#active.get(key) || WITHOUT_EFFECT.includes(key)) continue;
+      if (value === this.#active.get(key)) continue;
       const apply = Object.hasOwn(this.#appliers, key) ? this.#appliers[key] : undefined;
       if (apply === undefined) {
         this.#logger.warn("configuration needs a restart for this key", { key, value });

@@ -5,8 +5,14 @@
  *
  * @module
  */
-import { ControlObserver, DecisionFeed, RequestMetrics } from "../../src/agent/control/mod.ts";
+import {
+  ControlObserver,
+  DecisionFeed,
+  RequestMetrics,
+  RequestTrace,
+} from "../../src/agent/control/mod.ts";
 import { SystemClock } from "../../src/runtime/system_clock.ts";
+import { MemoryLogger } from "../fakes/memory_logger.ts";
 import { makeDenial, makeEntry } from "../unit/agent/audit/entries.ts";
 
 /** Iterations of one measurement: a single one is shorter than reading the clock. */
@@ -14,7 +20,8 @@ const REQUESTS = 100_000;
 
 const clock = new SystemClock();
 const feed = new DecisionFeed((text) => text);
-const observer = new ControlObserver(new RequestMetrics(), feed, clock);
+const trace = new RequestTrace(new MemoryLogger(), (text) => text);
+const observer = new ControlObserver(new RequestMetrics(), feed, trace, clock);
 const entries = [makeEntry(), makeDenial(), makeEntry({ endpoint: "wireserver", elapsedMs: 0.3 })];
 const times = { received: 0, attributed: 0.1, decided: 0.2, complete: NaN, endorsed: 0.3 };
 

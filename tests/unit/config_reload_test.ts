@@ -95,7 +95,7 @@ Deno.test("run() tells what needs a restart, until the file says again what coun
     assert.ok(logger.lines.some((line) => JSON.stringify(line).includes("needs a restart")));
     await answer(ok(loaded({ cgroupRoot: "/c" })));
     assert.equal(health.at(-1), told);
-    await answer(ok(loaded({ enableHttpProxyTrace: true })));
+    await answer(ok(loaded({})));
     assert.equal(health.at(-1), "RUNNING CONFIG_LOADED Configuration of /etc/c.json");
   }));
 

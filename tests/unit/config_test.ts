@@ -128,13 +128,6 @@ Deno.test("decodeConfig() replaces %NAME% in the folders, and nothing else", () 
   assert.equal(config.ebpfFileFullPath, "%BASE%/x.o");
 });
 
-Deno.test("decodeConfig() says of a trace that is wanted what there is instead", () => {
-  assert.deepEqual(good({ enableHttpProxyTrace: true }).warnings, [
-    "`enableHttpProxyTrace` changes nothing; watch requests with `inspect decisions` or `top`",
-  ]);
-  assert.deepEqual(good({ enableHttpProxyTrace: false }).warnings, []);
-});
-
 Deno.test("decodeConfig() skips a byte-order mark", () => {
   assert.ok(decode(null, { text: `\ufeff${JSON.stringify(FOLDERS)}` }).ok);
 });

@@ -92,7 +92,10 @@ export const CONFIG_DEFINITION = z.object({
     words("Least severe lines of console and journal.", level),
     defaults.fileLogLevelForSystemEvents,
   ),
-  enableHttpProxyTrace: z._default(flag("Without effect."), defaults.enableHttpProxyTrace),
+  enableHttpProxyTrace: z._default(
+    flag("Whether each request gets a warning in the log, with its stages."),
+    defaults.enableHttpProxyTrace,
+  ),
   canonicalRequestMode: z._default(
     words("How the verdicts of the two matchers count.", matching),
     defaults.canonicalRequestMode,

@@ -21,3 +21,4 @@ export { KeyAge } from "./key_age.ts";
 export { ControlObserver } from "./observer.ts";
 export { type OtlpOptions, OtlpPush } from "./otlp_push.ts";
 export { RequestMetrics } from "./request_metrics.ts";
+export { RequestTrace } from "./request_trace.ts";

@@ -13,6 +13,8 @@ export type StageTimes = Readonly<Record<Stage, number>> & { readonly received: 
 
 /** Told of each request once, right after its record. It must be quick, and may not throw. */
 export interface ExchangeObserver {
+  /** Whether the stages of each request are to be timed, not only of a few. */
+  readonly timesAll: boolean;
   /** @param times `null` for a request whose stages were not timed: reading the clock costs more than all counting */
   observe(entry: AuditEntry, times: StageTimes | null): void;
 }
@@ -45,8 +47,9 @@ export class Exchange {
     readonly id: number,
     readonly startedMs: number,
     readonly connection: ClientConnection,
+    timesAll: boolean,
   ) {
-    this.times = id % TIMED_ONE_OF === 1
+    this.times = timesAll || id % TIMED_ONE_OF === 1
       ? { received: startedMs, attributed: NaN, decided: NaN, complete: NaN, endorsed: NaN }
       : null;
   }

@@ -98,7 +98,13 @@ export class Pipeline implements Pick<RequestServer, "serve" | "isGone"> {
 
   /** Serves one request, or answers what is none. Never throws. */
   serve(connection: ClientConnection, head: RequestHead | Http1Fault): void {
-    const exchange = new Exchange(++this.#requests, this.#parts.clock.monotonicMs(), connection);
+    const { clock, observer } = this.#parts;
+    const exchange = new Exchange(
+      ++this.#requests,
+      clock.monotonicMs(),
+      connection,
+      observer?.timesAll ?? false,
+    );
     try {
       this.#takeIn(exchange, head);
     } catch (error) {

@@ -3,7 +3,9 @@ import {
   ControlObserver,
   DecisionFeed,
   RequestMetrics,
+  RequestTrace,
 } from "../../../../src/agent/control/mod.ts";
+import { MemoryLogger } from "../../../fakes/memory_logger.ts";
 import { FakeClock } from "../../../fakes/fake_clock.ts";
 import { makeDenial, makeEntry } from "../audit/entries.ts";
 
@@ -67,7 +69,8 @@ Deno.test("RequestMetrics.count() leaves the wait for a body out of the signing"
 Deno.test("ControlObserver.observe() counts each request, and feeds only those who watch", async () => {
   const metrics = new RequestMetrics();
   const feed = new DecisionFeed((text) => text);
-  const observer = new ControlObserver(metrics, feed, new FakeClock());
+  const silent = new RequestTrace(new MemoryLogger(), (text) => text);
+  const observer = new ControlObserver(metrics, feed, silent, new FakeClock());
   observer.observe(makeEntry({ requestId: 1 }), null);
   const reader = feed.read()!.getReader();
   observer.observe(makeEntry({ requestId: 2 }), null);

@@ -178,7 +178,7 @@ Deno.test("serve() withholds an answer whose record could not be made and has to
 Deno.test("serve() tells an observer of each request once, and of 1 in 16 how long its stages took", async () => {
   const seen: { entry: AuditEntry; times: StageTimes | null }[] = [];
   await using stand = await ProxyStand.start({
-    observer: { observe: (entry, times) => void seen.push({ entry, times }) },
+    observer: { timesAll: false, observe: (entry, times) => void seen.push({ entry, times }) },
   });
   const client = await stand.client();
   await client.send(GET.repeat(17));
@@ -193,12 +193,23 @@ Deno.test("serve() tells an observer of each request once, and of 1 in 16 how lo
   assert.ok(Number.isNaN(complete), "there was no body to wait for");
 });
 
+Deno.test("serve() times the stages of each request for an observer that wants them all", async () => {
+  const seen: (StageTimes | null)[] = [];
+  await using stand = await ProxyStand.start({
+    observer: { timesAll: true, observe: (_, times) => void seen.push(times) },
+  });
+  const client = await stand.client();
+  await client.send(GET.repeat(3));
+  for (let count = 0; count < 3; count++) await client.response();
+  assert.deepEqual(seen.map((times) => times !== null), [true, true, true]);
+});
+
 Deno.test("serve() tells an observer what the caller got when a record could not be made", async () => {
   const unrecorded = { status: 503, reason: "audit-unavailable", detail: "no log" } as const;
   const seen: AuditEntry[] = [];
   await using stand = await ProxyStand.start({
     unrecorded,
-    observer: { observe: (entry) => void seen.push(entry) },
+    observer: { timesAll: false, observe: (entry) => void seen.push(entry) },
   });
   const client = await stand.client();
   await client.send(GET);
