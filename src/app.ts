@@ -177,6 +177,7 @@ async function superviseAgent(
     audit,
     observer: new ControlObserver(requests, feed, trace, clock),
     upstream,
+    onSignatureRefused: () => keeper.signatureRefused(),
     localEndpoints: {
       provision: (headers, uid) => provision.answer(headers, uid),
       aggregatedStatus: () => status.document("compact"),

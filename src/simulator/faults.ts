@@ -2,10 +2,11 @@ import type { EndpointName } from "../domain/wire/endpoints.ts";
 import { err, ok, type Result } from "../runtime/result.ts";
 
 /**
- * What goes wrong on purpose. `slow`: the answer comes after `ms`. `status`: that status, no body. `reset`: the
+ * What goes wrong on purpose. `slow`: the answer comes after `ms`. `status`: that status, no body, and nothing done of what was asked. `reset`: the
  * connection is reset instead of an answer. `close`: it is closed instead of an answer. `garbage`: bytes that are not
  * HTTP. `garbage-body`: a proper head, a body that is no document. `half-body`: the head announces the whole body, half
- * of it comes. `hang`: no answer, the connection stays. `stale`: a normal answer, then the connection is closed unannounced.
+ * of it comes. `huge-body`: a body of `bytes` blanks. `content-type`: the answer's own body under another content type.
+ * `hang`: no answer, the connection stays. `stale`: a normal answer, then the connection is closed unannounced.
  */
 export type FaultKind =
   | "slow"
@@ -15,6 +16,8 @@ export type FaultKind =
   | "garbage"
   | "garbage-body"
   | "half-body"
+  | "huge-body"
+  | "content-type"
   | "hang"
   | "stale";
 
@@ -31,6 +34,10 @@ export interface Fault {
   readonly ms: number;
   /** For `status`. */
   readonly status: number;
+  /** Size of the body, for `huge-body`. */
+  readonly bytes: number;
+  /** For `content-type`. */
+  readonly contentType: string;
   /** Requests still to be hit; `null`: without end. */
   readonly count: number | null;
 }
@@ -43,13 +50,18 @@ const KINDS: readonly FaultKind[] = [
   "garbage",
   "garbage-body",
   "half-body",
+  "huge-body",
+  "content-type",
   "hang",
   "stale",
 ];
 const ENDPOINTS: readonly EndpointName[] = ["wireserver", "hostga", "imds"];
-const MEMBERS = ["kind", "endpoint", "path", "method", "ms", "status", "count"];
+const MEMBERS = [
+  ...["kind", "endpoint", "path", "method", "ms", "status", "bytes", "contentType", "count"],
+];
 const MAX_FAULTS = 64;
 const MAX_DELAY_MS = 600_000;
+const MAX_BODY_BYTES = 67_108_864;
 
 /** The faults that are armed, in order; the first that fits a request hits it. */
 export class FaultList {
@@ -123,11 +135,22 @@ function parseFault(item: unknown): Result<Fault, string> {
   }
   const status = given["status"] ?? (kind === "status" ? null : 200);
   if (!isWhole(status, 200, 599)) return err("`status` must be a number from 200 to 599");
+  const bytes = given["bytes"] ?? 0;
+  if (!isWhole(bytes, kind === "huge-body" ? 1 : 0, MAX_BODY_BYTES)) {
+    return err(
+      `\`bytes\` must be a whole number up to ${MAX_BODY_BYTES}, at least 1 for huge-body`,
+    );
+  }
+  const contentType = given["contentType"] ?? (kind === "content-type" ? null : "");
+  if (typeof contentType !== "string" || !/^[\x20-\x7e]*$/.test(contentType)) {
+    return err("`contentType` must be a string of printable ASCII");
+  }
   const count = given["count"] ?? null;
   if (count !== null && !isWhole(count, 1, Number.MAX_SAFE_INTEGER)) {
     return err("`count` must be a number from 1, or absent");
   }
-  return ok({ kind, endpoint: endpoint as EndpointName | null, path, method, ms, status, count });
+  const hit = { endpoint: endpoint as EndpointName | null, path, method, count };
+  return ok({ kind, ...hit, ms, status, bytes, contentType });
 }
 
 function isWhole(value: unknown, from: number, to: number): value is number {

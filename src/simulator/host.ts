@@ -102,13 +102,14 @@ export class SimulatedHost {
     return this.#options.wallMs() + this.clockSkewMs;
   }
 
-  /** Verifies a request and answers it. */
-  judge(request: HostRequest): Judgement {
+  /** Verifies a request and answers it; a `refusal` is the answer to one that is not carried out. */
+  judge(request: HostRequest, refusal: Answer | null = null): Judgement {
     const nowMs = this.nowMs();
     const attesting = request.endpoint === "wireserver" ? attestedGuid(request) : null;
     const need = needOf(request);
     const verdict = verify(request, this.keys, nowMs, this.#options.maxSkewMs, attesting);
     this.#count(request.endpoint, need, verdict);
+    if (refusal !== null) return { answer: refusal, need, verdict };
     if (this.#refuses(request.endpoint, need, verdict, attesting !== null)) {
       this.counts[request.endpoint].refused++;
       const why = verdict.kind === "bad" ? verdict.reason : "unsigned";

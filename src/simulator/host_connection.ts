@@ -18,7 +18,7 @@ import type { HeaderField } from "../domain/wire/client_request.ts";
 import type { EndpointName } from "../domain/wire/endpoints.ts";
 import type { Fault } from "./faults.ts";
 import type { SimulatedHost } from "./host.ts";
-import { type Answer, HostRequest } from "./request.ts";
+import { type Answer, emptyAnswer, HostRequest } from "./request.ts";
 
 /** What an agent may let through, and its own three fields on top. */
 const HOST_HEAD_LIMITS: HeadLimits = Object.freeze({
@@ -185,7 +185,8 @@ export class HostConnection {
   }
 
   #answer(request: HostRequest, fault: Fault | null): void {
-    const { answer, need, verdict } = this.#host.judge(request);
+    const refusal = fault?.kind === "status" ? emptyAnswer(fault.status) : null;
+    const { answer, need, verdict } = this.#host.judge(request, refusal);
     const status = this.#send(request, answer, fault);
     if (status >= 200 && status <= 299) this.#host.answered(request);
     this.#host.journal.add({ request, need, verdict, status, fault: fault?.kind ?? null });
@@ -194,10 +195,12 @@ export class HostConnection {
   /** Sends the answer, or what the fault makes of it. Returns the status that went out, 0 when none did. */
   #send(request: HostRequest, answer: Answer, fault: Fault | null): number {
     switch (fault?.kind) {
-      case "status":
-        return this.#write(request, { status: fault.status, headers: [], body: Buffer.alloc(0) });
       case "garbage-body":
         return this.#write(request, { ...answer, body: GARBAGE_BODY });
+      case "huge-body":
+        return this.#write(request, { ...answer, body: Buffer.alloc(fault.bytes, " ") });
+      case "content-type":
+        return this.#write(request, withContentType(answer, fault.contentType));
       case "half-body":
         return this.#writeHalf(request, answer);
       case "stale":
@@ -297,6 +300,11 @@ const MALFORMED: ReadonlyMap<Http1Fault, number> = new Map([
   ["TOO_MANY_FIELDS", 431],
   ["TARGET_TOO_LONG", 414],
 ]);
+
+function withContentType(answer: Answer, contentType: string): Answer {
+  const others = answer.headers.filter(([name]) => name !== "content-type");
+  return { ...answer, headers: [...others, ["content-type", contentType]] };
+}
 
 function expectsContinue(head: RequestHead): boolean {
   return head.version === "1.1" &&

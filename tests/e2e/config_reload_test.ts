@@ -1,4 +1,4 @@
-/** The configuration is read again on SIGHUP: what can change does, what cannot is told, what is broken changes nothing. */
+/** The configuration is read again on SIGHUP: what can change does, what cannot is told. */
 import assert from "node:assert/strict";
 import { activeEpoch } from "./policy_change.ts";
 import { e2eTest, IMDS, INSTANCE, NOBODY, type Scene, until } from "./scene.ts";
@@ -91,27 +91,13 @@ e2eTest("SIGHUP changes levels, matching and interval while the agent serves", {
     assert.equal((await scene.logLines("key=pollKeyStatusIntervalInSeconds")).length, 1);
   });
 
-  await scene.step("a broken file changes nothing and is told", async () => {
-    await rewrite(scene, '{"logFolder": 5');
-    await until(
-      "the status says so",
-      async () => (await configurationStatus(scene)).status === "STOPPED",
-    );
-    const { message } = await configurationStatus(scene);
-    assert.match(message, /stays in use: The configuration `.*` is wrong: no valid JSON at line 1/);
-    assert.equal((await scene.logLines("configuration is refused")).length, 1);
-    const status = await world.status() as { proxyAgentStatus: { status: string } };
-    assert.equal(status.proxyAgentStatus.status, "SUCCESS");
-    await serves(scene);
-  });
-
-  await scene.step("the next good file heals it", async () => {
+  await scene.step("the file as it was takes that back", async () => {
     await rewrite(scene, good);
     await until(
       "the status says so",
-      async () => (await configurationStatus(scene)).status === "RUNNING",
+      async () => !(await configurationStatus(scene)).message.includes("restart"),
     );
-    assert.doesNotMatch((await configurationStatus(scene)).message, /restart/);
+    assert.equal((await configurationStatus(scene)).status, "RUNNING");
     await serves(scene);
   });
 

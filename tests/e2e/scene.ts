@@ -47,9 +47,9 @@ export interface Observed<T> {
 export class Scene {
   constructor(readonly context: Deno.TestContext, readonly world: World) {}
 
-  /** A part of the test that is reported on its own. */
-  async step(name: string, run: () => Promise<void>): Promise<void> {
-    await this.context.step(name, run);
+  /** A part of the test that is reported on its own; whether it passed. */
+  step(name: string, run: () => Promise<void>): Promise<boolean> {
+    return this.context.step(name, run);
   }
 
   /** What both ends saw of `act`. */

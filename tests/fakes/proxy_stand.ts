@@ -24,6 +24,7 @@ export interface StandOptions {
   /** What the audit log answers to every record: it could not be made. */
   readonly unrecorded?: Refusal;
   readonly observer?: ExchangeObserver;
+  readonly onSignatureRefused?: () => void;
 }
 
 /** The date the host's clock of a stand shows. */
@@ -76,6 +77,7 @@ export class ProxyStand implements AsyncDisposable {
       },
       ...(options.observer === undefined ? {} : { observer: options.observer }),
       upstream: this.#upstream,
+      onSignatureRefused: () => options.onSignatureRefused?.(),
       localEndpoints: {
         provision: (headers, uid) => {
           this.provisionHeaders = headers;

@@ -41,6 +41,8 @@ export class World {
     readonly configFile: string,
   ) {}
 
+  /** Variables of the environment of agents that are started from now on. */
+  agentEnvironment: Readonly<Record<string, string>> = {};
   #agent: Deno.ChildProcess | null = null;
 
   /** Makes the sandbox and starts the simulator; the agent is not started yet. */
@@ -106,7 +108,7 @@ export class World {
       this.sandbox,
       [...this.program, "console", "--config", this.configFile],
       "agent.out",
-      {},
+      { env: this.agentEnvironment },
     );
   }
 
@@ -154,13 +156,13 @@ export class World {
     return status.code;
   }
 
-  /** All lines of the audit log's current file. */
+  /** All lines of the audit log's current file, but one that met the end of a full disk. */
   async audit(): Promise<AuditLine[]> {
     const text = await Deno.readTextFile(`${this.logFolder}/ProxyAgent.Connection.log`)
       .catch(() => "");
     return text.split("\n")
       .map((line) => line.slice(LOG_HEADER_CHARACTERS))
-      .filter((line) => line.startsWith("{"))
+      .filter((line) => line.startsWith("{") && line.endsWith("}"))
       .map((line) => JSON.parse(line) as AuditLine);
   }
 
@@ -191,7 +193,7 @@ async function spawnLogged(
   await Deno.writeTextFile(path, "");
   return sandbox.spawn(["sh", "-c", `exec "$@" >>${path} 2>&1`, "sh", ...command], {
     ...options,
-    env: denoEnvironment(),
+    env: { ...denoEnvironment(), ...options.env },
     stdout: "null",
     stderr: "null",
   });

@@ -111,6 +111,7 @@ export class KeyKeeper implements Part {
   #refusal: string | null = null;
   /** Whether the host's policy or document is refused at this moment. */
   #isRefusing = false;
+  #isDoubted = false;
 
   constructor(options: KeyKeeperOptions) {
     this.#options = options;
@@ -151,6 +152,11 @@ export class KeyKeeper implements Part {
     this.#beat();
     this.#timer.setInterval(intervalMs);
     this.#health?.setInterval(intervalMs);
+  }
+
+  /** The host answered a signed request as one whose signature is wrong: the next poll looks whether the key is to blame. */
+  signatureRefused(): void {
+    this.#isDoubted = true;
   }
 
   /** Whether the host wants a key to be held: neither disabled nor not heard yet. */
@@ -303,11 +309,14 @@ export class KeyKeeper implements Part {
       if (signal.aborted) return false;
       this.#countPoll(error.code);
       this.#logger.warn("key status is not to be had", { code: error.code, cause: error.message });
-      health.failed(error.code, `Failed to get key status - ${error.message}`);
       // The host was heard, and what it says cannot be used.
-      if (error.code === "HOST_DOCUMENT") this.#refuse(health, error.message, MESSAGES.unread);
+      if (error.code === "HOST_DOCUMENT") {
+        health.heard();
+        this.#refuse(health, error.message, MESSAGES.unread);
+      } else health.unheard(error.code, `Failed to get key status - ${error.message}`);
       return false;
     }
+    health.heard();
     this.#countPoll("ok");
     this.#noteStatus(status);
     this.#lastPollWallMs = clock.wallMs();
@@ -353,6 +362,10 @@ export class KeyKeeper implements Part {
       keyGuid: status.keyGuid,
       nowMs: clock.monotonicMs(),
     });
+    if (this.#isDoubted && stepped.effect === null) {
+      this.#isDoubted = false;
+      stepped = step(stepped.next, { kind: "doubted", nowMs: clock.monotonicMs() });
+    }
     while (true) {
       this.#latch = stepped.next;
       // INVARIANT: from the moment that a key is wanted and not held, nobody hears that provisioning is finished.

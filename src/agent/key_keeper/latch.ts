@@ -29,11 +29,20 @@ export interface Patience {
 }
 
 /** Which answer the latch waits for. `wait`: none; the next status decides. */
-export type LatchStep = "load" | "acquire" | "store" | "check" | "attest" | "attest-found" | "wait";
+export type LatchStep =
+  | "load"
+  | "prove"
+  | "acquire"
+  | "store"
+  | "check"
+  | "attest"
+  | "attest-found"
+  | "wait";
 
 /**
  * Where the agent stands with its key. `unknown`: the host was not heard yet. `disabled`: it wants no key.
- * `latching`: on the way to a key that the host wants; `previous` stays in use meanwhile. `latched`: a key is in use.
+ * `latching`: on the way to a key that the host wants; `previous` stays in use meanwhile, or `doubted`, a key from the disk
+ * that is being proven. `latched`: a key is in use.
  */
 export type Latch =
   | { readonly state: "unknown" }
@@ -41,6 +50,7 @@ export type Latch =
   | {
     readonly state: "latching";
     readonly previous: HeldKey | null;
+    readonly doubted: HeldKey | null;
     readonly step: LatchStep;
     readonly patience: Patience;
     /** What the status that started this named, and when it came, monotonic milliseconds. */
@@ -59,7 +69,11 @@ export type LatchEvent =
     readonly nowMs: number;
   }
   | { readonly kind: "loaded"; readonly key: LatchedKey; readonly stage: KeyStage }
-  /** No usable key of that id is stored, or the host refused the one that was found. */
+  /** The host refused a request that the key in use had signed. */
+  | { readonly kind: "doubted"; readonly nowMs: number }
+  /** The host took the key that was doubted. */
+  | { readonly kind: "proven" }
+  /** No usable key of that id is stored, or the host refused the one that was found there. */
   | { readonly kind: "none-stored" }
   | { readonly kind: "granted"; readonly grant: Grant }
   | { readonly kind: "stored"; readonly grant: Grant }
@@ -76,6 +90,7 @@ export interface Grant {
 /** What is to be done next. Its outcome comes back as an event. */
 export type LatchEffect =
   | { readonly kind: "load"; readonly guid: KeyGuid }
+  | { readonly kind: "prove"; readonly key: LatchedKey }
   | { readonly kind: "acquire" }
   | { readonly kind: "store"; readonly grant: Grant }
   | { readonly kind: "check"; readonly grant: Grant }
@@ -98,7 +113,7 @@ export function heldKey(latch: Latch): HeldKey | null {
     case "latched":
       return latch.held;
     case "latching":
-      return latch.previous;
+      return latch.doubted ?? latch.previous;
     default:
       return null;
   }
@@ -111,6 +126,7 @@ export function heldKey(latch: Latch): HeldKey | null {
  */
 export function step(latch: Latch, event: LatchEvent): LatchStepped {
   if (event.kind === "status") return onStatus(latch, event);
+  if (event.kind === "doubted") return onDoubt(latch, event.nowMs);
   if (latch.state !== "latching" || latch.step === "wait") throw unexpected(latch, event);
   switch (event.kind) {
     case "failed":
@@ -121,8 +137,11 @@ export function step(latch: Latch, event: LatchEvent): LatchStepped {
         next: { ...latch, step: "attest-found" },
         effect: { kind: "attest", key: event.key, found: true },
       };
+    case "proven":
+      if (latch.doubted === null) throw unexpected(latch, event);
+      return use(latch.doubted.key, "attested", latch.patience);
     case "none-stored":
-      expect(latch.step === "load" || latch.step === "attest-found", latch, event);
+      expect(["load", "prove", "attest-found"].includes(latch.step), latch, event);
       return seekNew(latch.previous, latch.patience, latch.namedGuid, latch.sinceMs);
     case "granted":
       expect(latch.step === "acquire", latch, event);
@@ -154,11 +173,24 @@ function onStatus(latch: Latch, status: LatchEvent & { kind: "status" }): LatchS
   const { keyGuid: namedGuid, nowMs: sinceMs } = status;
   if (status.keyGuid !== null && isKeyGuid(status.keyGuid)) {
     return {
-      next: { state: "latching", previous: held, step: "load", patience, namedGuid, sinceMs },
+      next: latching("load", held, patience, namedGuid, sinceMs),
       effect: { kind: "load", guid: status.keyGuid },
     };
   }
   return seekNew(held, patience, namedGuid, sinceMs);
+}
+
+/**
+ * DEVIATION D-210: a file may hold another key than it should, and every request would be refused for ever. Only the host can
+ * tell; a key that it has attested to this process is beyond doubt. Source: wire-protocol 4.2.
+ */
+function onDoubt(latch: Latch, nowMs: number): LatchStepped {
+  if (latch.state !== "latched" || latch.held.from !== "disk") return { next: latch, effect: null };
+  const { held, patience } = latch;
+  return {
+    next: { ...latching("prove", null, patience, held.key.guid, nowMs), doubted: held },
+    effect: { kind: "prove", key: held.key },
+  };
 }
 
 /**
@@ -176,9 +208,19 @@ function seekNew(
     return { next: { state: "latched", held: previous, patience }, effect: null };
   }
   return {
-    next: { state: "latching", previous, step: "acquire", patience, namedGuid, sinceMs: nowMs },
+    next: latching("acquire", previous, patience, namedGuid, nowMs),
     effect: { kind: "acquire" },
   };
+}
+
+function latching(
+  step: LatchStep,
+  previous: HeldKey | null,
+  patience: Patience,
+  namedGuid: string | null,
+  sinceMs: number,
+): Latch & { readonly state: "latching" } {
+  return { state: "latching", previous, doubted: null, step, patience, namedGuid, sinceMs };
 }
 
 function use(key: LatchedKey, from: HeldKey["from"], patience: Patience): LatchStepped {

@@ -40,6 +40,11 @@ export class LatchWorker {
     switch (effect.kind) {
       case "load":
         return success(await this.#load(effect.guid));
+      case "prove":
+        return await this.#try(
+          "Failed to prove the stored key: ",
+          () => this.#prove(effect.key, signal),
+        );
       case "acquire":
         return await this.#try("Failed to acquire key details: ", () => this.#acquire(signal));
       case "store":
@@ -95,6 +100,20 @@ export class LatchWorker {
       if (!(error instanceof AgentError)) throw error;
       return unusable(error.code, error.message);
     }
+  }
+
+  /** Whether the host takes the signature of a stored key. */
+  async #prove(key: LatchedKey, signal: AbortSignal): Promise<LatchEvent> {
+    try {
+      await this.#host.attestKey(key, signal);
+    } catch (error) {
+      const isWrong = error instanceof AgentError && error.code === "HOST_STATUS" &&
+        WRONG_SIGNATURE.has(Number(error.detail["status"]));
+      if (!isWrong) throw error;
+      this.#logger.warn("stored key was refused", { guid: key.guid, cause: error.message });
+      return { kind: "none-stored" };
+    }
+    return { kind: "proven" };
   }
 
   async #acquire(signal: AbortSignal): Promise<LatchEvent> {
@@ -179,6 +198,9 @@ export class LatchWorker {
     }
   }
 }
+
+/** How a host answers a request whose signature is not the one it expects. */
+const WRONG_SIGNATURE: ReadonlySet<number> = new Set([401, 403]);
 
 /** Whether the host said no, rather than that it could not say. */
 function isRefusal(error: unknown): error is AgentError {

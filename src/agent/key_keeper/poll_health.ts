@@ -4,6 +4,12 @@ import type { HealthReporter, HealthState } from "../../runtime/part.ts";
 /** DEVIATION D-58: RUNNING needs a success within this many poll intervals. Source: agent 13 item 4. */
 const FRESH_INTERVALS = 3;
 
+/** What the status says, for machines and for people. */
+interface Word {
+  readonly code: string;
+  readonly message: string;
+}
+
 /** Whether polls succeed, in the words of the status document: RUNNING is earned anew every three intervals. */
 export class PollHealth {
   readonly #clock: Clock;
@@ -14,7 +20,8 @@ export class PollHealth {
   #failedSince = false;
   #good = { code: "KEY_LATCH_STARTED", message: "poll secure channel status task started." };
   #bad = this.#good;
-  #objection: { readonly code: string; readonly message: string } | null = null;
+  #objection: Word | null = null;
+  #unheard: Word | null = null;
   #reported = "";
 
   constructor(clock: Clock, intervalMs: number, reporter: HealthReporter) {
@@ -38,6 +45,17 @@ export class PollHealth {
     this.#good = { code, message: `${message} - ${Math.round(this.#clock.monotonicMs())}` };
   }
 
+  /** The host did not answer a poll, or not with a document: that is told whatever else is wrong, until it is heard again. */
+  unheard(code: string, message: string): void {
+    this.#unheard = { code, message };
+    this.failed(code, message);
+  }
+
+  /** The host answered a poll with a document. */
+  heard(): void {
+    this.#unheard = null;
+  }
+
   /** A poll did all it had to do. */
   succeeded(): void {
     this.#succeededMs = this.#clock.monotonicMs();
@@ -53,7 +71,7 @@ export class PollHealth {
   }
 
   /** What the host or the administrator wants cannot be done: told, as STOPPED, until `null` takes it back. */
-  objected(objection: { readonly code: string; readonly message: string } | null): void {
+  objected(objection: Word | null): void {
     this.#objection = objection;
     this.#report();
   }
@@ -79,9 +97,19 @@ export class PollHealth {
     return ageMs <= FRESH_INTERVALS * this.#intervalMs ? "RUNNING" : "STOPPED";
   }
 
+  /** A poll that is under way has nothing to say yet, but the last success has no say any more. */
+  #word(state: HealthState): Word {
+    if (this.#unheard !== null) return this.#unheard;
+    if (this.#objection !== null) return this.#objection;
+    if (this.#failedSince) return this.#bad;
+    if (state !== "STOPPED") return this.#good;
+    const seconds = FRESH_INTERVALS * this.#intervalMs / 1000;
+    return { code: "HOST_SILENT", message: `No poll has succeeded for ${seconds} s` };
+  }
+
   #report(): void {
     const state = this.#state();
-    const { code, message } = this.#objection ?? (this.#failedSince ? this.#bad : this.#good);
+    const { code, message } = this.#word(state);
     const report = `${state} ${code} ${message}`;
     if (report === this.#reported) return;
     this.#reported = report;

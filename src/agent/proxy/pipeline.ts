@@ -62,6 +62,8 @@ export interface PipelineParts {
   /** For metrics and live views; nobody looks when it is absent. */
   readonly observer?: ExchangeObserver;
   readonly upstream: Pick<Upstream, "forward">;
+  /** Called when the host answers a signed request with 401. */
+  readonly onSignatureRefused?: () => void;
   readonly localEndpoints: LocalEndpoints;
   readonly logger: Logger;
 }
@@ -347,6 +349,7 @@ export class Pipeline implements Pick<RequestServer, "serve" | "isGone"> {
       const detail = `the host answered with status ${answer.status}`;
       return this.#refuse(exchange, refusal(503, "upstream-failed", detail), true);
     }
+    if (answer.status === 401 && exchange.signed) this.#parts.onSignatureRefused?.();
     const unrecorded = this.#record(exchange, answer.status, null, false);
     const date = this.#parts.hostClock.now();
     if (unrecorded === null) {

@@ -14,6 +14,8 @@ const WRITE_EVERY_MS = 60_000;
 /** How soon a change shows, and how soon a failed write is tried again. */
 const LOOK_EVERY_MS = 1_000;
 const RETRY_AFTER_MS = 5_000;
+/** A wall clock that is set by more than this makes the time in the document wrong, and the document is written anew. */
+const CLOCK_SET_MS = 5_000;
 
 export interface StatusWriterOptions {
   readonly clock: Clock;
@@ -25,7 +27,7 @@ export interface StatusWriterOptions {
 }
 
 /**
- * Keeps `status.json` fresh: at once after the start, every minute, and within a second of a change. A write that fails is
+ * Keeps `status.json` fresh: at once after the start, every minute, and within a second of a change, also of the clock. A write that fails is
  * tried again; the last complete file stays in place meanwhile.
  */
 export class StatusWriter implements Part {
@@ -44,11 +46,14 @@ export class StatusWriter implements Part {
     health.report("RUNNING", "STATUS_STARTED", "Proxy agent status is running.");
     while (!signal.aborted) {
       const shown = status.signature();
+      const offsetMs = clock.wallMs() - clock.monotonicMs();
       const dueMs = clock.monotonicMs() +
         (await this.#write(health) ? WRITE_EVERY_MS : RETRY_AFTER_MS);
       while (!signal.aborted && clock.monotonicMs() < dueMs) {
         await clock.sleep(LOOK_EVERY_MS, signal);
-        if (!this.#failing && status.signature() !== shown) break;
+        const setByMs = Math.abs(clock.wallMs() - clock.monotonicMs() - offsetMs);
+        const isStale = status.signature() !== shown || setByMs > CLOCK_SET_MS;
+        if (!this.#failing && isStale) break;
       }
     }
   }

@@ -9,7 +9,10 @@ function faults(...items: unknown[]): Fault[] {
 
 Deno.test("parseFaults() fills in what is not said", () => {
   assert.deepEqual(faults({ kind: "reset" }), [
-    { kind: "reset", endpoint: null, path: "", method: null, ms: 0, status: 200, count: null },
+    {
+      ...{ kind: "reset", endpoint: null, path: "", method: null, count: null },
+      ...{ ms: 0, status: 200, bytes: 0, contentType: "" },
+    },
   ]);
   assert.deepEqual(parseFaults({ faults: [] }), { ok: true, value: [] });
 });
@@ -30,6 +33,10 @@ Deno.test("parseFaults() says what is wrong, and where", () => {
     [[{ kind: "slow", ms: 0.5 }], "`ms`"],
     [[{ kind: "status" }], "`status`"],
     [[{ kind: "status", status: 100 }], "`status`"],
+    [[{ kind: "huge-body" }], "`bytes`"],
+    [[{ kind: "huge-body", bytes: 67_108_865 }], "`bytes`"],
+    [[{ kind: "content-type" }], "`contentType`"],
+    [[{ kind: "content-type", contentType: "text/plain\r\nx: y" }], "`contentType`"],
     [[{ kind: "hang", count: 0 }], "`count`"],
   ];
   for (const [document, text] of cases) {

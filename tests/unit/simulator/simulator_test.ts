@@ -206,6 +206,22 @@ Deno.test("the faults close, garbage, garbage-body, half-body and stale are what
   assert.doesNotMatch(stale, /connection: close/);
 });
 
+Deno.test("the faults huge-body and content-type change the body alone, and the type alone", () =>
+  withClient(async (client, simulator) => {
+    const answered = async (fault: Record<string, unknown>) => {
+      arm(simulator, { ...fault, count: 1 });
+      await client.send(`${VERSIONS}\r\n`);
+      return await client.response();
+    };
+    const huge = await answered({ kind: "huge-body", bytes: 100_000 });
+    assert.deepEqual([huge.status, huge.body.length], [200, 100_000]);
+    const plain = await answered({ kind: "slow", ms: 1 });
+    const typed = await answered({ kind: "content-type", contentType: "text/html" });
+    const types = typed.headers.filter(([name]) => name === "content-type");
+    assert.deepEqual(types, [["content-type", "text/html"]]);
+    assert.deepEqual(typed.body, plain.body);
+  }));
+
 Deno.test("the fault hang answers nothing, and its end is noticed", () =>
   withClient(async (client, simulator) => {
     arm(simulator, { kind: "hang", count: 1 });

@@ -150,6 +150,62 @@ Deno.test("run() publishes rules, key and targets in one assignment when the key
     assert.deepEqual(stand.ready, [true]);
   }));
 
+for (const status of [401, 403]) {
+  Deno.test(`run() replaces a key from the disk that signed in vain and is refused with ${status}`, () =>
+    withStand(async (stand) => {
+      stand.host.status = statusV1("WireserverAndImds", guid(5));
+      stand.store.texts.set(`${guid(5)} attested`, keyText(guid(5)));
+      await stand.start();
+      assert.equal(stand.cell.get().key?.guid, guid(5));
+      stand.host.attesting = new AgentError("HOST_STATUS", "no", { detail: { status } });
+      stand.keeper.signatureRefused();
+      await stand.poll();
+      const asked = stand.host.calls.slice(1, 4);
+      assert.deepEqual(asked, ["status", `attest ${guid(5)}`, "acquire"]);
+      stand.host.attesting = null;
+      stand.store.texts.delete(`${guid(5)} attested`);
+      await stand.poll();
+      assert.equal(stand.cell.get().key?.guid, guid(1));
+    }));
+}
+
+for (
+  const error of [
+    new AgentError("HOST_TIMEOUT", "no answer"),
+    new AgentError("HOST_STATUS", "gone", { detail: { status: 410 } }),
+    new AgentError("HOST_STATUS", "broken", { detail: { status: 500 } }),
+  ]
+) {
+  Deno.test(`run() stays with a doubted key while its proof ends with ${error.message}`, () =>
+    withStand(async (stand) => {
+      stand.host.status = statusV1("WireserverAndImds", guid(5));
+      stand.store.texts.set(`${guid(5)} attested`, keyText(guid(5)));
+      await stand.start();
+      stand.host.attesting = error;
+      stand.keeper.signatureRefused();
+      await stand.poll();
+      assert.equal(stand.cell.get().key?.guid, guid(5));
+      assert.ok(stand.health.some((line) => line.includes("Failed to prove the stored key")));
+      await stand.poll();
+      assert.deepEqual(stand.host.calls, ["status", "status", `attest ${guid(5)}`, "status"]);
+      assert.equal(stand.cell.get().key?.guid, guid(5));
+    }));
+}
+
+Deno.test("run() doubts no key that the host attested to this process", () =>
+  withStand(async (stand) => {
+    stand.host.status = statusV1("WireserverAndImds", guid(5));
+    stand.store.texts.set(`${guid(5)} attested`, keyText(guid(5)));
+    await stand.start();
+    for (let round = 0; round < 3; round++) {
+      stand.keeper.signatureRefused();
+      await stand.poll();
+    }
+    const attestations = stand.host.calls.filter((call) => call.startsWith("attest"));
+    assert.equal(attestations.length, 1);
+    assert.equal(stand.cell.get().key?.guid, guid(5));
+  }));
+
 Deno.test("run() publishes nothing while nothing changes", () =>
   withStand(async (stand) => {
     await stand.start();

@@ -74,6 +74,25 @@ Deno.test("step() looks on the disk first for a key that the host names, and use
   assert.deepEqual(heldKey(latch), { key: G1.key, from: "disk" });
 });
 
+Deno.test("step() proves a key from the disk that is doubted, and signs with it meanwhile", () => {
+  const doubted = run(UNKNOWN_LATCH, [
+    status(guid(1)),
+    { kind: "loaded", key: G1.key, stage: "attested" },
+    { kind: "doubted", nowMs: 5 },
+  ]);
+  assert.deepEqual(doubted.effects, ["load", "-", "prove"]);
+  assert.deepEqual(heldKey(doubted.latch), { key: G1.key, from: "disk" });
+  const proven = run(doubted.latch, [{ kind: "proven" }, { kind: "doubted", nowMs: 6 }]);
+  assert.deepEqual(proven.effects, ["-", "-"]);
+  assert.deepEqual(heldKey(proven.latch), { key: G1.key, from: "attested" });
+  const refused = run(doubted.latch, [{ kind: "none-stored" }]);
+  assert.deepEqual(refused.effects, ["acquire"]);
+  assert.equal(heldKey(refused.latch), null);
+  const unanswered = run(doubted.latch, [{ kind: "failed" }, status(guid(1))]);
+  assert.deepEqual(unanswered.effects, ["-", "-"]);
+  assert.deepEqual(heldKey(unanswered.latch), { key: G1.key, from: "disk" });
+});
+
 Deno.test("step() attests a key from the disk that never was", () => {
   const { latch, effects } = run(UNKNOWN_LATCH, [
     status(guid(1)),

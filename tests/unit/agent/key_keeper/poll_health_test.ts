@@ -65,9 +65,20 @@ Deno.test("watch() notices by itself that success is stale", async () => {
   await clock.advance(45_000);
   assert.equal(reports.at(-1)?.startsWith("RUNNING"), true);
   await clock.advance(15_000);
-  assert.equal(reports.at(-1)?.startsWith("STOPPED"), true);
+  assert.equal(reports.at(-1), "STOPPED HOST_SILENT No poll has succeeded for 45 s");
   stop.abort();
   await watching;
+});
+
+Deno.test("unheard() tells the newest failure before an older objection, until heard()", () => {
+  const { health, reports } = stand();
+  health.succeeded();
+  health.objected({ code: "POLICY_REFUSED", message: "bad" });
+  reports.length = 0;
+  health.unheard("HOST_CONNECT", "no");
+  health.heard();
+  health.objected({ code: "POLICY_REFUSED", message: "bad" });
+  assert.deepEqual(reports, ["STOPPED HOST_CONNECT no", "STOPPED POLICY_REFUSED bad"]);
 });
 
 Deno.test("stopped() says so", () => {

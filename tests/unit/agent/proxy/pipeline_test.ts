@@ -237,6 +237,25 @@ Deno.test("serve() refuses what it cannot sign yet where the host enforces, or h
   assert.equal(stand.host.connections, 0);
 });
 
+Deno.test("serve() tells of a signed request that the host answers with 401, and of no other", async () => {
+  let told = 0;
+  const seen: number[] = [];
+  for (const [hasKey, status] of [[true, 401], [true, 403], [true, 200], [false, 401]] as const) {
+    await using stand = await ProxyStand.start({
+      hasKey,
+      mode: "audit",
+      onSignatureRefused: () => told++,
+    });
+    stand.host.answer = (_request, end) =>
+      end.write(`HTTP/1.1 ${status} X\r\ncontent-length: 0\r\n\r\n`);
+    const client = await stand.client();
+    await client.send(GET);
+    assert.equal((await client.response()).status, status);
+    seen.push(told);
+  }
+  assert.deepEqual(seen, [1, 1, 1, 1]);
+});
+
 Deno.test("serve() forwards unsigned and says so while no key is latched", async () => {
   await using stand = await ProxyStand.start({ hasKey: false, mode: "audit" });
   // As after a restart: an earlier process's redirect is in force, and this one has decided nothing for want of a key.

@@ -107,6 +107,26 @@ Deno.test("StatusWriter.run() writes within a second of a change", () =>
     });
   }));
 
+Deno.test("StatusWriter.run() writes within a second of the clock being set, either way, and once", () =>
+  bench(async ({ folder, run, clock, shown, pass }) => {
+    await run(folder, async () => {
+      for (const byMs of [3_600_000, -7_200_000]) {
+        shown.text = `set by ${byMs}`;
+        clock.jumpWall(byMs);
+        await pass(1000);
+        assert.equal(await Deno.readTextFile(`${folder}/status.json`), shown.text);
+        const written = shown.text;
+        shown.text = "later";
+        await pass(3000);
+        assert.equal(await Deno.readTextFile(`${folder}/status.json`), written);
+      }
+      clock.jumpWall(1_000);
+      const written = await Deno.readTextFile(`${folder}/status.json`);
+      await pass(3000);
+      assert.equal(await Deno.readTextFile(`${folder}/status.json`), written);
+    });
+  }));
+
 Deno.test("StatusWriter.run() tells a failure once, keeps trying, and tells the recovery", () =>
   bench(async ({ folder, run, pass, logger, reports }) => {
     const target = `${folder}/logs`;
