@@ -27,8 +27,8 @@ export interface StatusWriterOptions {
 }
 
 /**
- * Keeps `status.json` fresh: at once after the start, every minute, and within a second of a change, also of the clock. A write that fails is
- * tried again; the last complete file stays in place meanwhile.
+ * Keeps `status.json` fresh: at once after the start, every minute, and within a second of a change, also of the clock. A
+ * write that fails is tried again; the last complete file stays in place meanwhile.
  */
 export class StatusWriter implements Part {
   readonly name = "status";
