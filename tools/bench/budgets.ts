@@ -6,6 +6,7 @@ export type RowId =
   | "new-1"
   | "new-16"
   | "idle-rss"
+  | "idle-cpu"
   | "rss-1000"
   | "start-listening"
   | "start-signed"
@@ -21,7 +22,7 @@ export interface Budget {
   readonly id: RowId;
   readonly label: string;
   /** How `must`, `stretch` and the value are to be read: `x` is a ratio to nginx. */
-  readonly unit: "x" | "MB" | "ms" | "us" | "ns";
+  readonly unit: "x" | "MB" | "%" | "ms" | "us" | "ns";
   /** Whether less or more is better. */
   readonly best: "low" | "high";
   readonly must: number;
@@ -36,6 +37,7 @@ export const BUDGETS: readonly Budget[] = Object.freeze([
   row("new-1", "new connections, 1 client: p50 / nginx", "x", "low", 2.3, 1.3),
   row("new-16", "new connections, 16 clients: rate / nginx", "x", "high", 0.7, 1),
   row("idle-rss", "RSS, idle", "MB", "low", 64, 48),
+  row("idle-cpu", "share of one processor, idle", "%", "low", 0.3, 0.1),
   row("rss-1000", "RSS with 1,000 open client connections", "MB", "low", 130, 90),
   row("start-listening", "start of the process to listening", "ms", "low", 150, 80),
   row("start-signed", "start of the process to first signed answer", "ms", "low", 1000, 500),

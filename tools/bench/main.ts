@@ -29,6 +29,7 @@ import { BenchStage, CANDIDATES, FLOORS } from "./stage.ts";
 import { measureStarts } from "./start.ts";
 
 const HELD: readonly RowId[] = ["held-policy", "held-rotation", "held-status", "held-sweep"];
+const IDLE: readonly RowId[] = ["idle-rss", "idle-cpu"];
 const STARTS: readonly RowId[] = ["start-listening", "start-signed"];
 /** Above this share of the processors a warning is due. */
 const MOST_BY_OTHERS = 0.1;
@@ -56,8 +57,8 @@ ${Object.entries(machine).map(([name, value]) => `${name} ${value}`).join(", ")}
 
 ${table(rows)}
 
-Ratios are medians over ${options.rounds} rounds, in each of which all candidates were loaded. Rules (1,000 of them) are
-not part of this agent yet and have no row.`);
+Ratios are medians over ${options.rounds} rounds, in each of which all candidates were loaded. What rules cost is measured
+by tests/bench/policy_budgets.ts.`);
   if (options.jsonPath !== null) {
     await Deno.writeTextFile(options.jsonPath, resultJson(rows, options, machine));
   }
@@ -107,8 +108,8 @@ async function measureAll(
   await withProgress("starting the agent", () => stage.world.startAgent());
   await stage.checkRoutes();
   await measure(
-    ["idle-rss"],
-    "memory of the idle agent",
+    IDLE,
+    "the idle agent",
     () => measureIdle(stage, options.idleSeconds),
   );
   await measure(

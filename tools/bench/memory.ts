@@ -1,21 +1,33 @@
 import { failed, type Measurement } from "./measurement.ts";
-import { type Memory, memoryOf } from "./processes.ts";
+import { type Memory, memoryOf, wholeCpuMs } from "./processes.ts";
 import { type BenchStage, ORDINARY } from "./stage.ts";
 
 const CONNECTIONS = 1_000;
 const SETTLE_MS = 2_000;
 const MB = 1e6;
 
-/** Memory of an agent that has been left alone since it came up. */
-export async function measureIdle(stage: BenchStage, idleSeconds: number): Promise<Measurement> {
-  await delay(idleSeconds * 1000);
+/** Memory of an agent that has been left alone since it came up, and its share of a processor in the second half of that time. */
+export async function measureIdle(stage: BenchStage, idleSeconds: number): Promise<Measurement[]> {
+  const halfMs = idleSeconds * 500;
+  await delay(halfMs);
+  const cpuMs = wholeCpuMs(stage.agentPid);
+  await delay(halfMs);
+  const spentMs = wholeCpuMs(stage.agentPid) - cpuMs;
   const memory = memoryOf(stage.agentPid);
-  return {
-    id: "idle-rss",
-    value: memory.rss / MB,
-    note: `after ${idleSeconds} s; ${shown(memory.anonymous)} of it private`,
-    details: { idleSeconds, memory },
-  };
+  return [
+    {
+      id: "idle-rss",
+      value: memory.rss / MB,
+      note: `after ${idleSeconds} s; ${shown(memory.anonymous)} of it private`,
+      details: { idleSeconds, memory },
+    },
+    {
+      id: "idle-cpu",
+      value: spentMs / halfMs * 100,
+      note: `${spentMs} ms in the last ${halfMs / 1000} s`,
+      details: { idleSeconds, spentMs },
+    },
+  ];
 }
 
 /** Memory while many callers hold a connection on which each has asked once. */

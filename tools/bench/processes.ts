@@ -12,6 +12,15 @@ export function cpuNs(pid: number): number {
   return total;
 }
 
+const TICK_MS = 10;
+
+/** Time that a process spent on a processor, threads that have ended included, milliseconds. Source: proc(5), stat. */
+export function wholeCpuMs(pid: number): number {
+  const text = Deno.readTextFileSync(`/proc/${pid}/stat`);
+  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+  return (Number(fields[11]) + Number(fields[12])) * TICK_MS;
+}
+
 /** Memory of a process, bytes. */
 export interface Memory {
   readonly rss: number;

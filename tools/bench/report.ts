@@ -77,7 +77,7 @@ export function table(rows: readonly Row[]): string {
 }
 
 function shown(value: number, unit: Budget["unit"]): string {
-  const digits = unit === "x" ? 2 : value < 20 && !Number.isInteger(value) ? 1 : 0;
+  const digits = unit === "x" || unit === "%" ? 2 : value < 20 && !Number.isInteger(value) ? 1 : 0;
   return `${value.toFixed(digits)} ${unit}`;
 }
 
@@ -91,8 +91,6 @@ export function resultJson(
   const result = {
     machine,
     options: { rounds, seconds, idleSeconds, program },
-    // 1,000 rules have no row yet: the rule language is not part of this agent.
-    leftOut: ["rules-1000"],
     rows: rows.map(({ budget, measurement, verdict }) => ({
       ...budget,
       value: measurement.value,
