@@ -25,7 +25,7 @@ export const SUITES: readonly Suite[] = [
   { name: "properties", folder: "tests/properties", limitMs: 4 * MINUTE_MS, onKernel: false },
   { name: "conformance", folder: "tests/conformance", limitMs: 3 * MINUTE_MS, onKernel: true },
   { name: "kernel", folder: "tests/kernel", limitMs: 10 * MINUTE_MS, onKernel: true },
-  { name: "e2e", folder: "tests/e2e", limitMs: 20 * MINUTE_MS, onKernel: true },
+  { name: "e2e", folder: "tests/e2e", limitMs: 40 * MINUTE_MS, onKernel: true },
 ];
 
 export interface SuiteOptions {
