@@ -18,6 +18,7 @@ export type Tool =
   | "openssl"
   | "ps"
   | "python3"
+  | "ssh-keygen"
   | "wrk";
 
 /** What building the kernel programs takes. */
@@ -25,7 +26,14 @@ export const BUILD_TOOLS: readonly Tool[] = ["clang", "llvm-strip", "bpf-headers
 /** What running the agent with its simulator in namespaces of their own takes. */
 export const RUN_TOOLS: readonly Tool[] = ["libbpf", "ip", "ps"];
 /** The unmodified clients that the demo and the tests send through the redirect. */
-export const CLIENT_TOOLS: readonly Tool[] = ["curl", "python3", "node", "java", "openssl"];
+export const CLIENT_TOOLS: readonly Tool[] = [
+  "curl",
+  "python3",
+  "node",
+  "java",
+  "openssl",
+  "ssh-keygen",
+];
 
 interface ToolRow {
   readonly present: () => boolean;
@@ -80,6 +88,14 @@ const TOOLS: Readonly<Record<Tool, ToolRow>> = {
     packages: { apt: [["procps"]], dnf: [["procps-ng"]], zypper: [["procps"]] },
   },
   "python3": { present: () => onPath("python3") !== null, packages: everywhere("python3") },
+  "ssh-keygen": {
+    present: () => onPath("ssh-keygen") !== null,
+    packages: {
+      apt: [["openssh-client"]],
+      dnf: [["openssh", "openssh-clients"]],
+      zypper: [["openssh-common", "openssh"]],
+    },
+  },
   "wrk": { present: () => onPath("wrk") !== null, packages: everywhere("wrk") },
 };
 
