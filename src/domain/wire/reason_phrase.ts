@@ -1,12 +1,17 @@
-/** Standard reason phrases. Source: RFC 9110 section 15, RFC 6585, RFC 7725, and the registry of IANA. */
+/**
+ * The standard phrase of each status that a host may answer or the agent makes up: what stands in answers and audit records.
+ * Where a newer standard renamed one (413, 422), the older name stays, which readers of these records look for.
+ * Source: RFC 7231 section 6 and IANA's registry of status codes; wire-protocol 8.8 and 9.
+ */
 const PHRASES: ReadonlyMap<number, string> = new Map([
   [100, "Continue"],
   [101, "Switching Protocols"],
   [102, "Processing"],
+  [103, "Early Hints"],
   [200, "OK"],
   [201, "Created"],
   [202, "Accepted"],
-  [203, "Non Authoritative Information"],
+  [203, "Non-Authoritative Information"],
   [204, "No Content"],
   [205, "Reset Content"],
   [206, "Partial Content"],
@@ -44,6 +49,7 @@ const PHRASES: ReadonlyMap<number, string> = new Map([
   [422, "Unprocessable Entity"],
   [423, "Locked"],
   [424, "Failed Dependency"],
+  [425, "Too Early"],
   [426, "Upgrade Required"],
   [428, "Precondition Required"],
   [429, "Too Many Requests"],
