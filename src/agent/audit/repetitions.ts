@@ -5,6 +5,11 @@ import type { AuditEntry, RuleFacts } from "./record.ts";
 
 /** A bucket is closed this long after its first request. Source: authorization 6.4. */
 export const BUCKET_MS = 15 * 60_000;
+/**
+ * A bucket of a policy that was replaced is closed when it rested this long: nothing more comes into it, and where policies
+ * change all the time, memory would be full of such buckets.
+ */
+export const OUTDATED_REST_MS = 60_000;
 /** Most buckets at a time. Source: authorization 7.4, W-21. */
 export const MOST_BUCKETS = 4096;
 /** Most paths that the index of callers alike remembers. */
@@ -96,6 +101,7 @@ export function pathOf(target: string): string {
 export class Repetitions {
   readonly #table: BoundedMap<string, Bucket>;
   readonly #closed: (bucket: Bucket, why: "ended" | "evicted") => void;
+  #newestEpoch = 0;
 
   constructor(
     closed: (bucket: Bucket, why: "ended" | "evicted") => void,
@@ -149,17 +155,18 @@ export class Repetitions {
       written: 0,
       live: true,
     };
+    this.#newestEpoch = Math.max(this.#newestEpoch, entry.policyEpoch);
     this.#table.set(key, bucket);
     this.#index(track, entry, path, bucket);
     return bucket;
   }
 
-  /** Closes up to `most` buckets whose time is over. */
+  /** Closes up to `most` buckets whose time, or whose policy's, is over. */
   sweep(nowMs: number, most: number): void {
     let left = most;
     for (const [, bucket] of this.#table.entries()) {
       if (left <= 0) return;
-      if (nowMs - bucket.startMs < BUCKET_MS) continue;
+      if (nowMs - bucket.startMs < BUCKET_MS && !this.#isOutdated(bucket, nowMs)) continue;
       this.#end(bucket);
       left--;
     }
@@ -168,6 +175,11 @@ export class Repetitions {
   /** Closes all buckets. */
   closeAll(): void {
     for (const [, bucket] of this.#table.entries()) this.#end(bucket);
+  }
+
+  #isOutdated(bucket: Bucket, nowMs: number): boolean {
+    return bucket.first.policyEpoch < this.#newestEpoch &&
+      nowMs - bucket.lastMs >= OUTDATED_REST_MS;
   }
 
   #end(bucket: Bucket): void {

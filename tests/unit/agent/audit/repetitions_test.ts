@@ -5,6 +5,7 @@ import {
   type Bucket,
   BUCKET_MS,
   makeTrack,
+  OUTDATED_REST_MS,
   pathOf,
   Repetitions,
 } from "../../../../src/agent/audit/repetitions.ts";
@@ -144,4 +145,26 @@ Deno.test("Repetitions.sweep() closes what is over, no more than asked for at a 
   assert.equal(closed, 4);
   table.sweep(BUCKET_MS + 6, 100);
   assert.equal(closed, 7);
+});
+
+Deno.test("Repetitions.sweep() closes the buckets of a replaced policy once they rest, and no others", () => {
+  const closed: [number, string][] = [];
+  const table = new Repetitions((bucket, why) => closed.push([bucket.first.policyEpoch, why]));
+  const [first, second] = [7, 8].map((policyEpoch) => makeEntry({ policyEpoch })) as [
+    AuditEntry,
+    AuditEntry,
+  ];
+  const track = trackOf(first);
+  const bucket = table.open(track, first, 0);
+  table.sweep(OUTDATED_REST_MS, 100);
+  assert.deepEqual(closed, [], "while no newer policy has decided anything");
+  table.open(track, second, 1_000);
+  bucket.lastMs = 1_000;
+  table.sweep(1_000 + OUTDATED_REST_MS - 1, 100);
+  assert.deepEqual(closed, [], "while it may still be counted in");
+  table.sweep(1_000 + OUTDATED_REST_MS, 100);
+  assert.deepEqual(closed, [[7, "ended"]]);
+  assert.equal(bucket.live, false);
+  table.sweep(BUCKET_MS, 100);
+  assert.equal(table.size, 1);
 });
