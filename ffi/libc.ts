@@ -51,6 +51,8 @@ const FUNCTIONS = {
     getrlimit: { parameters: ["i32", "buffer"], result: "i32" },
     // int setrlimit(int resource, const struct rlimit *limit)
     setrlimit: { parameters: ["i32", "buffer"], result: "i32" },
+    // int madvise(void *address, size_t length, int advice)
+    madvise: { parameters: ["usize", "usize", "i32"], result: "i32" },
     // int vsnprintf(char *text, size_t size, const char *format, va_list arguments)
     vsnprintf: { parameters: ["buffer", "usize", "pointer", "pointer"], result: "i32" },
   },
@@ -95,6 +97,7 @@ const STA_UNSYNC = 0x40;
 const SOL_SOCKET = 1;
 const SO_NETNS_COOKIE = 71;
 const RLIMIT_NOFILE = 7;
+const MADV_DONTNEED = 4;
 const O_PATH = 0o10000000;
 const O_CLOEXEC = 0o2000000;
 const O_DIRECTORY = 0o200000;
@@ -390,6 +393,14 @@ export class Libc {
     limit.setU64(0, BigInt(hard));
     limit.setU64(8, BigInt(hard));
     return this.#c.setrlimit(RLIMIT_NOFILE, limit.bytes) === 0 ? hard : soft;
+  }
+
+  /**
+   * Takes the pages of a mapping out of memory; whether it did. What was written to them is lost: only for mappings of
+   * files that nobody writes to. Source: madvise(2).
+   */
+  dropPages(address: bigint, length: bigint): boolean {
+    return this.#c.madvise(address, length, MADV_DONTNEED) === 0;
   }
 
   /** Sends one datagram to a Unix socket by the bytes of its name, as `sun_path` wants them. @throws ErrnoError */

@@ -40,7 +40,9 @@ import { openPlatform, type Platform } from "./platform/platform.ts";
 import { Backoff, DEFAULT_BACKOFF } from "./runtime/backoff.ts";
 import { Cell } from "./runtime/cell.ts";
 import { AgentError } from "./runtime/errors.ts";
+import { describeFileError } from "./runtime/files.ts";
 import { LifeSign } from "./runtime/life_sign.ts";
+import type { Logger } from "./runtime/logger.ts";
 import type { HealthReporter } from "./runtime/part.ts";
 import { slicedBy } from "./runtime/slices.ts";
 import { type Supervised, Supervisor } from "./runtime/supervisor.ts";
@@ -54,6 +56,8 @@ const BUILD_FOLDER = new URL("../build/bpf", import.meta.url).pathname;
 const RUNNING_PROGRAM = "/proc/self/exe";
 /** Longest part of the orderly stop: open requests are given this long to end. */
 const LISTENER_STOP_MS = 7_000;
+/** When starting is surely over: the host has answered, the first documents are written. */
+const STARTED_MS = 30_000;
 
 /**
  * Wires the agent and runs it until `signal` fires; the exit code is 0 after an orderly stop, 1 when a part never came up
@@ -312,10 +316,26 @@ async function superviseAgent(
   };
   if (signal.aborted) onStop();
   else signal.addEventListener("abort", onStop, { once: true });
+  releaseStartMemory(platform, logger, signal);
   const outcome = await supervisor.run(parts, signal);
   upstream.close();
   if (outcome.kind === "never-up") logger.error("a part never came up", { part: outcome.part });
   return outcome.kind === "stopped" && outcome.late.length === 0 ? 0 : 1;
+}
+
+/** Once, when starting is over. Never rejects. */
+async function releaseStartMemory(
+  platform: Platform,
+  logger: Logger,
+  signal: AbortSignal,
+): Promise<void> {
+  await platform.clock.sleep(STARTED_MS, signal);
+  if (signal.aborted) return;
+  try {
+    logger.debug("memory of the start released", { bytes: await platform.releaseStartMemory() });
+  } catch (error) {
+    logger.debug("memory of the start is kept", { cause: describeFileError(error) });
+  }
 }
 
 /** Names of the parts behind the readiness flags. */

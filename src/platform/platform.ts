@@ -29,6 +29,8 @@ export interface Platform extends Disposable {
   readonly watchdogEveryMs: number | null;
   /** Raises the process's limits as far as the system lets it; the limit of open descriptors that holds now. */
   raiseLimits(): number;
+  /** Gives memory back that starting needed and serving does not, as far as the system knows a way; how many bytes. */
+  releaseStartMemory(): Promise<number>;
 }
 
 /** How the BPF objects are named and where they are looked for first. */

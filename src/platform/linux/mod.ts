@@ -11,6 +11,7 @@ import { SystemClock } from "../../runtime/system_clock.ts";
 import type { Platform, PlatformOptions } from "../platform.ts";
 import { readBpfObject } from "./bpf_objects.ts";
 import { EpochFile } from "./epoch_file.ts";
+import { releaseExecutablePages } from "./executable_pages.ts";
 import { LinuxKeyStore } from "./key_store.ts";
 import { LinuxRedirector } from "./linux_redirector.ts";
 import { PolicyFile } from "./policy_file.ts";
@@ -65,6 +66,7 @@ export function openLinux(options: PlatformOptions): Platform {
     serviceNotify: new SystemdNotify(libc, notifyTarget, logger.child("service")),
     watchdogEveryMs: notifyTarget?.watchdogEveryMs ?? null,
     raiseLimits: () => libc.raiseDescriptorLimit(WANTED_DESCRIPTORS),
+    releaseStartMemory: () => releaseExecutablePages(libc),
     [Symbol.dispose]: () => inspector[Symbol.dispose](),
   };
 }
