@@ -116,9 +116,10 @@ function rise(samples: readonly Sample[], of: (sample: Sample) => number): numbe
 }
 
 function assertRight(reports: readonly SteadyReport[]): void {
-  for (const [index, { counts }] of reports.entries()) {
+  for (const [index, { counts, changes }] of reports.entries()) {
     const { right } = CLIENTS[index] as typeof CLIENTS[number];
-    assert.deepEqual(Object.keys(counts), [right], JSON.stringify(CLIENTS[index]));
+    const seen = JSON.stringify({ client: CLIENTS[index], counts, changes });
+    assert.deepEqual(Object.keys(counts), [right], seen);
   }
 }
 
