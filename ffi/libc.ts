@@ -484,12 +484,9 @@ export class Libc {
     const groups = new StructBuffer(capacity * 4);
     const count = new StructBuffer(4);
     count.setU32(0, capacity);
-    await this.#lookups.symbols.getgrouplist(
-      cString(userName),
-      primaryGid,
-      groups.bytes,
-      count.bytes,
-    );
+    const name = cString(userName);
+    await this.#lookups.symbols.getgrouplist(name, primaryGid, groups.bytes, count.bytes);
+    name.fill(0); // read on another thread: it must live until here
     const found = Math.min(count.u32(0), capacity);
     return Array.from({ length: found }, (_, index) => groups.u32(index * 4));
   }
