@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
+import { Libc } from "../../../../ffi/libc.ts";
 import { SystemAccounts } from "../../../../src/platform/linux/system_accounts.ts";
+import { SystemClock } from "../../../../src/runtime/system_clock.ts";
 import { FakeClock } from "../../../fakes/fake_clock.ts";
 import { MemoryLogger } from "../../../fakes/memory_logger.ts";
+
+/** The library stays loaded, so it is loaded outside of the tests. */
+const realLibc = new Libc();
 
 interface User {
   readonly name: string;
@@ -89,6 +94,56 @@ Deno.test("lookUp() gives up on a directory that hangs after 1 s, and takes its 
   await clock.settle();
   assert.deepEqual(accounts.lookUp(1000), { userName: "ann", groups: ["users", "sudo"] });
   assert.equal(directory.asked, 1);
+});
+
+Deno.test("lookUp() believes what it knew while the directory hangs, for 5 minutes since it was said", async () => {
+  const { accounts, directory, clock } = stand();
+  const ann = await accounts.lookUp(1000);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  directory.waits = promise;
+  clock.tick(60_001);
+  const waiting = accounts.lookUp(1000);
+  await clock.advance(1_000);
+  assert.equal(await waiting, ann);
+  clock.tick(300_000 - 61_001 - 1);
+  assert.equal(accounts.lookUp(1000), ann, "at once, now that the directory is known to hang");
+  clock.tick(1);
+  const nobody = accounts.lookUp(1000);
+  await clock.advance(1_000);
+  assert.equal(await nobody, null);
+  resolve();
+  await clock.settle();
+  assert.deepEqual(accounts.lookUp(1000), ann);
+  assert.equal(directory.asked, 2);
+});
+
+Deno.test("lookUp() believes what it knew while the directory fails, and asks again each 5 s", async () => {
+  const { accounts, directory, clock } = stand();
+  const ann = await accounts.lookUp(1000);
+  directory.fails = true;
+  clock.tick(60_001);
+  assert.equal(await accounts.lookUp(1000), ann);
+  clock.tick(5_001);
+  assert.equal(await accounts.lookUp(1000), ann);
+  assert.equal(directory.asked, 3);
+  clock.tick(300_000 - 65_002);
+  assert.equal(await accounts.lookUp(1000), null);
+});
+
+Deno.test("lookUp() forgets a user at once that the directory does not know any more", async () => {
+  const { accounts, directory, clock } = stand();
+  await accounts.lookUp(1000);
+  directory.users.delete(1000);
+  clock.tick(60_001);
+  assert.equal(await accounts.lookUp(1000), null);
+});
+
+Deno.test("lookUp() still takes the answer that waits when the program stood still", async () => {
+  const accounts = new SystemAccounts(realLibc, new SystemClock(), new MemoryLogger());
+  const answer = accounts.lookUp(0);
+  const until = performance.now() + 1_200;
+  while (performance.now() < until);
+  assert.equal((await answer)?.userName, "root");
 });
 
 Deno.test("lookUp() leaves no timer behind when the directory answers in time", async () => {
