@@ -77,7 +77,7 @@ echo "bundling main.ts with Deno $version"
 # The flags keep the heap near what the agent holds: docs/adr/0018-bounded-heap.md.
 echo "compiling for $triple"
 "${deno[@]}" compile --quiet --no-check --no-config --no-lock --no-code-cache --allow-all \
-	--v8-flags=--max-semi-space-size=4,--heap-growing-percent=20 \
+	--v8-flags=--max-semi-space-size=4,--heap-growing-percent=20,--no-memory-pool \
 	--target "$triple" --output "$work/$name" "$work/code/main.js" ||
 	fail "deno compile made no executable" \
 		"if its base could not be fetched, set DENORT_BIN to a denort for $triple (see README, Install)"

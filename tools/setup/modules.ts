@@ -10,7 +10,8 @@ const OLDEST_DENO = [2, 7, 14] as const;
 export const LOCKED: readonly string[] = ["--lock=deno.lock", "--frozen"];
 
 /** Keeps the agent's heap near what it holds. As in compile.sh and deno.json; why: docs/adr/0018-bounded-heap.md. */
-export const BOUNDED_HEAP = "--v8-flags=--max-semi-space-size=4,--heap-growing-percent=20";
+export const BOUNDED_HEAP =
+  "--v8-flags=--max-semi-space-size=4,--heap-growing-percent=20,--no-memory-pool";
 
 /**
  * Environment of every Deno that the tools start: certificates that an administrator added to the system count, as
