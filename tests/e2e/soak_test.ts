@@ -115,10 +115,26 @@ function rise(samples: readonly Sample[], of: (sample: Sample) => number): numbe
   return covariance / variance * spanS;
 }
 
-function assertRight(reports: readonly SteadyReport[]): void {
+/** What the agent wrote about requests that it should not have refused; the first few. */
+async function refusals(scene: Scene): Promise<string> {
+  const lines: string[] = [];
+  for await (const { name } of Deno.readDir(scene.world.logFolder)) {
+    if (!name.includes("Connection") || !name.endsWith(".log")) continue;
+    const text = await Deno.readTextFile(`${scene.world.logFolder}/${name}`);
+    lines.push(
+      ...text.split("\n").filter((line) =>
+        /"decision":"(deny|error)"/.test(line) && !line.includes(TOKEN)
+      ),
+    );
+  }
+  return [`${lines.length} refusals`, ...lines.slice(0, 5)].join("\n");
+}
+
+async function assertRight(scene: Scene, reports: readonly SteadyReport[]): Promise<void> {
+  const told = await refusals(scene);
   for (const [index, { counts, changes }] of reports.entries()) {
     const { right } = CLIENTS[index] as typeof CLIENTS[number];
-    const seen = JSON.stringify({ client: CLIENTS[index], counts, changes });
+    const seen = JSON.stringify({ client: CLIENTS[index], counts, changes }) + told;
     assert.deepEqual(Object.keys(counts), [right], seen);
   }
 }
@@ -163,7 +179,7 @@ e2eTest(
       longestMs: reports.map(({ maxMs }) => round(maxMs ?? NaN)),
     }));
 
-    assertRight(reports);
+    await assertRight(scene, reports);
     const { imds, wireserver } = await scene.verdicts();
     assert.deepEqual([imds.unsigned, imds.bad, imds.refused], [0, 0, 0]);
     assert.deepEqual([wireserver.unsigned, wireserver.bad, wireserver.refused], [0, 0, 0]);
