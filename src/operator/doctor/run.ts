@@ -4,6 +4,9 @@ import { type Check, type Finding, type Outcome, ownCommand, warn } from "./chec
 import type { Situation } from "./situation.ts";
 
 const DEFAULT_LIMIT_MS = 500;
+/** An agent tells within a second of a change what has come up. */
+const LOOKS_AT_START = 6;
+const BETWEEN_LOOKS_MS = 500;
 /** A finding is a sentence or two; what a broken file says of itself may be longer. */
 const LONGEST_TEXT = 2000;
 
@@ -34,6 +37,7 @@ export async function runChecks(
   clock: Clock,
 ): Promise<DoctorReport> {
   const begunMs = clock.monotonicMs();
+  await untilStarted(situation, clock);
   const results: CheckResult[] = [];
   for (const check of checks) {
     const startedMs = clock.monotonicMs();
@@ -54,6 +58,18 @@ export async function runChecks(
     durationMs: Math.round(clock.monotonicMs() - begunMs),
     results,
   };
+}
+
+/** Gives an agent that is just starting a moment, so that nobody hears of modules which are only about to come up. */
+async function untilStarted(situation: Situation, clock: Clock): Promise<void> {
+  for (let look = 0; look < LOOKS_AT_START; look++) {
+    const ended = new AbortController();
+    const tooLong = clock.sleep(DEFAULT_LIMIT_MS, ended.signal).then(() => false);
+    const isStarting = await Promise.race([situation.isStarting(), tooLong]);
+    ended.abort();
+    if (!isStarting) return;
+    await clock.sleep(BETWEEN_LOOKS_MS);
+  }
 }
 
 async function runOne(check: Check, situation: Situation, clock: Clock): Promise<Finding> {

@@ -8,6 +8,8 @@ import type {
 } from "./machine.ts";
 
 const LONGEST_STATUS_BYTES = 16 * 1024 * 1024;
+/** Younger documents of modules that are not up may be those of an agent that is just starting. */
+const STARTING_MS = 5_000;
 
 /** What a module says of itself in the status document. */
 export interface ModuleView {
@@ -70,6 +72,15 @@ export class Situation {
   status(): Promise<StatusView | null> {
     this.#status ??= this.#readStatus();
     return this.#status;
+  }
+
+  /** Whether an agent seems to have started just now, which does not say yet what has come up. Looks anew each time. */
+  async isStarting(): Promise<boolean> {
+    const status = await this.#readStatus();
+    if (status === null || this.machine.wallMs() - status.writtenAtMs > STARTING_MS) return false;
+    return Object.entries(MODULES).some(([name, outcome]) =>
+      outcome === "FAIL" && status.modules.get(name)?.status === "UNKNOWN"
+    );
   }
 
   async #readStatus(): Promise<StatusView | null> {

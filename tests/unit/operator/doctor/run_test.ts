@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { type Check, fail, fine, judge, warn } from "../../../../src/operator/doctor/check.ts";
 import { CHECKS, runChecks } from "../../../../src/operator/doctor/mod.ts";
 import { FakeClock } from "../../../fakes/fake_clock.ts";
-import { goodMachine, NOW_MS, situationOf } from "../../../fakes/fake_machine.ts";
+import { goodMachine, NOW_MS, situationOf, statusText } from "../../../fakes/fake_machine.ts";
 
 const check = (name: string, run: Check["run"], limitMs?: number): Check => ({
   name,
@@ -48,6 +48,36 @@ Deno.test("runChecks() goes on after a check that throws, and says what it tried
   machine.uid = 1000;
   const asUser = await runChecks([broken], situationOf(machine), new FakeClock());
   assert.match(asUser.results[0]?.remedy ?? "", /sudo azure-proxy-agent doctor/);
+});
+
+const UNKNOWN = { status: "UNKNOWN", message: "" };
+const status = async (situation: Parameters<Check["run"]>[0]) =>
+  fine((await situation.status())?.modules.get("keyLatchStatus")?.status ?? "none");
+
+Deno.test("runChecks() gives an agent that is just starting a moment", async () => {
+  const clock = new FakeClock();
+  const machine = goodMachine();
+  const starting = { keyLatchStatus: UNKNOWN };
+  machine.files.set("/log/status.json", { text: statusText({}, starting) });
+  const running = runChecks([check("status", status)], situationOf(machine), clock);
+  await clock.advance(1_000);
+  machine.files.set("/log/status.json", { text: statusText() });
+  await clock.advance(500);
+  assert.equal((await running).results[0]?.found, "RUNNING");
+});
+
+Deno.test("runChecks() waits three seconds for one that does not come up, and for an old one not at all", async () => {
+  const clock = new FakeClock();
+  const machine = goodMachine();
+  const text = statusText({}, { keyLatchStatus: UNKNOWN });
+  machine.files.set("/log/status.json", { text });
+  const running = runChecks([check("status", status)], situationOf(machine), clock);
+  await clock.advance(3_000);
+  assert.equal((await running).results[0]?.found, "UNKNOWN");
+  machine.files.set("/log/status.json", { text, modifiedMs: NOW_MS - 5_001 });
+  const { results } = await runChecks([check("status", status)], situationOf(machine), clock);
+  assert.equal(results[0]?.found, "UNKNOWN");
+  assert.equal(clock.sleeping, 0);
 });
 
 Deno.test("runChecks() gives each check its own time and goes on without a late one", async () => {
