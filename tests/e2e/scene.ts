@@ -206,7 +206,7 @@ export async function within<T>(promise: Promise<T>, limitMs: number): Promise<T
 }
 
 /** A member of a process's `status` file in kB, such as `VmRSS`. */
-export function memoryKb(pid: number, name: "VmRSS" | "VmHWM" | "RssAnon"): number {
+export function memoryKb(pid: number, name: "VmRSS" | "VmHWM" | "RssAnon" | "RssFile"): number {
   const status = Deno.readTextFileSync(`/proc/${pid}/status`);
   return Number(new RegExp(`^${name}:\\s*(\\d+) kB`, "m").exec(status)?.[1] ?? NaN);
 }

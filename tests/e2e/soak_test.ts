@@ -148,6 +148,7 @@ e2eTest(
   async (scene) => {
     const { world } = scene;
     const pid = world.agentPid as number;
+    const filePagesKb = memoryKb(pid, "RssFile");
     await tellHost(scene, policy(0));
     await pause(3_000);
     const epoch = await activeEpoch(scene);
@@ -193,6 +194,11 @@ e2eTest(
     assert.ok(riseKb < ALLOWED.memoryKb, `memory rises by ${riseKb} kB`);
     assert.ok(riseOwnKb < ALLOWED.memoryKb, `memory of its own rises by ${riseOwnKb} kB`);
     assert.ok(riseDescriptors < ALLOWED.descriptors, `descriptors rise by ${riseDescriptors}`);
+    const filePagesLeftKb = memoryKb(pid, "RssFile");
+    assert.ok(
+      filePagesLeftKb < filePagesKb * 0.8,
+      `of ${filePagesKb} kB of files in memory at the start ${filePagesLeftKb} kB are left`,
+    );
     assert.equal(world.agentPid, pid);
   },
 );
