@@ -108,7 +108,7 @@ export class SystemAccounts implements Accounts {
     const winner = await Promise.race([answer, late]);
     limit.abort();
     if (winner !== "late") return winner;
-    if (!this.#late.has(uid)) {
+    if (this.#running.has(uid) && !this.#late.has(uid)) {
       this.#late.add(uid);
       const limitMs = LOOKUP_WAITS * LOOKUP_WAIT_MS;
       this.#log.warn("user look-up took too long", { uid, limitMs });
